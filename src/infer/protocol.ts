@@ -1,0 +1,58 @@
+// What the server process and a model process say to each other, over Node's IPC channel, as plain JSON.
+import type { ErrorRecord } from '../lib/errors.ts';
+import type { Capabilities, GenerateEvent, GenerateRequest } from '../lib/text-model.ts';
+
+/** How a model is to be loaded. */
+export interface LoadOptions {
+  /** Name the model is served under. */
+  name: string;
+  /** Path of the GGUF; for a split model its first part. */
+  file: string;
+  /** Tokens of context for each sequence; 0: what the model was trained for, at most 8192. */
+  contextTokens: number;
+  /** Sequences decoded at the same time. */
+  maxSequences: number;
+  /** Threads; 0: one per core. */
+  threads: number;
+  /** auto, cpu, cuda, vulkan, metal. */
+  device: string;
+  /** Folder of the native libraries; empty: the packaged ones. */
+  libDir: string;
+  /** Folder where native packages fetched on demand live. */
+  home: string;
+  /** Requests that may wait for a free sequence. */
+  queueLimit: number;
+}
+
+/** To the model process. `id` numbers a request within the life of one process. */
+export type ToProcess =
+  | { type: 'load'; options: LoadOptions }
+  | { type: 'generate'; id: number; request: GenerateRequest }
+  | { type: 'count-tokens'; id: number; request: GenerateRequest }
+  | { type: 'cancel'; id: number };
+
+/** From the model process. One `events` message carries everything one step produced. */
+export type FromProcess =
+  | { type: 'loaded'; capabilities: Capabilities; loadMs: number; device: string }
+  | { type: 'load-failed'; error: ErrorRecord }
+  | { type: 'events'; items: { id: number; event: GenerateEvent }[]; stats: EngineStats }
+  | { type: 'tokens'; id: number; count: number }
+  | { type: 'failed'; id: number; error: ErrorRecord };
+
+/** A snapshot of a running engine, for /metrics. */
+export interface EngineStats {
+  /** Requests waiting for a free sequence. */
+  queued: number;
+  /** Sequences being prefilled or decoded. */
+  active: number;
+  /** Steps (llama_decode calls) since the load. */
+  steps: number;
+  /** Prompt tokens computed since the load. */
+  prefillTokens: number;
+  /** Tokens generated since the load. */
+  outputTokens: number;
+  /** Milliseconds spent inside llama_decode since the load. */
+  decodeMs: number;
+  /** Share of the KV cells in use, 0..1. */
+  kvUsed: number;
+}

@@ -1,0 +1,130 @@
+// The contract between whatever runs a language model (a local process, a remote engine) and everything above it
+// (routes, assistant, reviews, evaluation). Wire formats map onto these types; engines never see a wire format.
+
+/** Text a person or a program wrote. Never parsed for control tokens. */
+export interface TextBlock {
+  type: 'text';
+  text: string;
+}
+export interface ImageBlock {
+  type: 'image';
+  mediaType: string;
+  /** base64 */
+  data: string;
+}
+export interface DocumentBlock {
+  type: 'document';
+  title?: string;
+  text: string;
+}
+export interface ThinkingBlock {
+  type: 'thinking';
+  text: string;
+  signature?: string;
+}
+export interface ToolUseBlock {
+  type: 'tool-use';
+  id: string;
+  name: string;
+  input: unknown;
+}
+export interface ToolResultBlock {
+  type: 'tool-result';
+  toolUseId: string;
+  content: (TextBlock | ImageBlock)[];
+  isError?: boolean;
+}
+export type Block = TextBlock | ImageBlock | DocumentBlock | ThinkingBlock | ToolUseBlock | ToolResultBlock;
+
+/** One turn. System text stands apart in `GenerateRequest.system`; tool results travel in a user turn. */
+export interface Message {
+  role: 'user' | 'assistant';
+  content: Block[];
+}
+
+export interface Tool {
+  name: string;
+  description?: string;
+  /** JSON Schema of the arguments. */
+  inputSchema: Record<string, unknown>;
+}
+
+/** Sampling, each field optional; the engine fills the rest from the model's own defaults. */
+export interface Sampling {
+  /** 0..2; 0 is greedy. Default 0.7. */
+  temperature?: number;
+  /** Keep the k likeliest tokens; 0 keeps all. Default 40. */
+  topK?: number;
+  /** Keep the likeliest tokens whose probabilities sum to topP, 0..1. Default 0.95. */
+  topP?: number;
+  /** Drop tokens below minP times the likeliest one's probability, 0..1. Default 0.05. */
+  minP?: number;
+  /** Unsigned 32-bit; the same seed and the same batch shape give the same text. Default: random. */
+  seed?: number;
+}
+
+export interface GenerateRequest {
+  system?: TextBlock[];
+  messages: Message[];
+  tools?: Tool[];
+  toolChoice?: { type: 'auto' | 'any' | 'none' } | { type: 'tool'; name: string };
+  /** Most tokens to generate, >= 1. Default: what the context still holds. */
+  maxTokens?: number;
+  sampling?: Sampling;
+  /** Generation ends before the first of these strings; none is empty. */
+  stop?: string[];
+  /** JSON Schema the whole answer must satisfy. */
+  responseSchema?: Record<string, unknown>;
+  /** Name of a LoRA adapter to apply. */
+  adapter?: string;
+  /** Who asks: fairness and the prefix cache are scoped to it. */
+  tenant: string;
+  traceId: string;
+}
+
+export type StopReason = 'end-turn' | 'max-tokens' | 'stop-sequence' | 'tool-use' | 'context-full' | 'refusal';
+
+export interface Usage {
+  /** Prompt tokens, those served from the prefix cache included. */
+  inputTokens: number;
+  /** Prompt tokens that the prefix cache saved. */
+  cachedTokens: number;
+  outputTokens: number;
+}
+
+/**
+ * What a generation yields, in order: `start`, then deltas, then `usage`, then `stop`, always last.
+ * Every `text` is whole code points. A failure is thrown from the iterator, never yielded.
+ */
+export type GenerateEvent =
+  | { type: 'start'; inputTokens: number; cachedTokens: number }
+  | { type: 'text-delta'; text: string }
+  | { type: 'thinking-delta'; text: string }
+  | { type: 'tool-use-start'; id: string; name: string }
+  | { type: 'tool-use-delta'; json: string }
+  | { type: 'tool-use-stop' }
+  | ({ type: 'usage' } & Usage)
+  | { type: 'stop'; reason: StopReason; stopSequence?: string };
+
+export interface Capabilities {
+  /** Name the model is served under. */
+  model: string;
+  /** Tokens, prompt and answer together. */
+  contextTokens: number;
+  generate: boolean;
+  embed: boolean;
+  rerank: boolean;
+  tools: boolean;
+  vision: boolean;
+}
+
+export interface TextModel {
+  capabilities(): Capabilities;
+  /**
+   * @param signal aborting ends the generation within one step; the iterator then throws `cancelled`
+   * @throws FreeholdError invalid_request, context_exceeded, overloaded, model_process_lost, …
+   */
+  generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent>;
+  /** Tokens the prompt of this request would take, template included. */
+  countTokens(request: GenerateRequest): Promise<number>;
+}
