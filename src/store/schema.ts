@@ -1,0 +1,67 @@
+// The tables, as kysely types and as forward-only migrations. A migration, once released, is never edited: the next
+// change is a new entry. Times are milliseconds since 1970; secrets are stored only as SHA-256 in hex.
+import type { Generated } from 'kysely';
+
+export type Role = 'admin' | 'member' | 'service';
+
+export interface ApiKeysTable {
+  id: string;
+  name: string;
+  role: Role;
+  /** SHA-256 of the whole key, hex. */
+  hash: string;
+  /** The first 8 characters, for people to tell keys apart. */
+  prefix: string;
+  created_at: number;
+  last_used_at: Generated<number | null>;
+  revoked_at: Generated<number | null>;
+}
+
+export interface SessionsTable {
+  /** SHA-256 of the cookie's value, hex. */
+  hash: string;
+  /** The key it was opened with; null when opened with a one-time sign-in token. */
+  key_id: string | null;
+  name: string;
+  role: Role;
+  created_at: number;
+  expires_at: number;
+}
+
+/** Single facts about this deployment, such as when it first started. */
+export interface MetaTable {
+  name: string;
+  value: string;
+}
+
+export interface Schema {
+  api_keys: ApiKeysTable;
+  sessions: SessionsTable;
+  meta: MetaTable;
+}
+
+/** Migration n takes a database from version n to version n + 1. */
+export const migrations: readonly (readonly string[])[] = [
+  [
+    `create table api_keys (
+       id text primary key,
+       name text not null,
+       role text not null check (role in ('admin', 'member', 'service')),
+       hash text not null unique,
+       prefix text not null,
+       created_at integer not null,
+       last_used_at integer,
+       revoked_at integer
+     )`,
+    `create table sessions (
+       hash text primary key,
+       key_id text references api_keys (id),
+       name text not null,
+       role text not null check (role in ('admin', 'member', 'service')),
+       created_at integer not null,
+       expires_at integer not null
+     )`,
+    'create index sessions_by_key on sessions (key_id)',
+    'create table meta (name text primary key, value text not null)',
+  ],
+];

@@ -1,0 +1,59 @@
+// Sessions of the web page: a random token in a cookie, its SHA-256 in the table. A session opened with a key ends
+// when that key is revoked.
+import type { Store } from './open.ts';
+import type { Role } from './schema.ts';
+import { equalHashes, hashSecret, randomBase62 } from './secrets.ts';
+
+export interface Session {
+  /** The key it was opened with, if it was. */
+  keyId: string | undefined;
+  name: string;
+  role: Role;
+  /** Milliseconds since 1970. */
+  expiresAt: number;
+}
+
+/** A session lasts 30 days. */
+export const sessionLifetimeMs = 30 * 24 * 3600_000;
+
+/** @returns the token for the cookie: 43 random characters, about 256 bits */
+export async function createSession(
+  store: Store,
+  owner: { keyId?: string; name: string; role: Role },
+): Promise<string> {
+  const token = randomBase62(43);
+  const now = Date.now();
+  await store.db.deleteFrom('sessions').where('expires_at', '<=', now).execute();
+  await store.db
+    .insertInto('sessions')
+    .values({
+      hash: hashSecret(token),
+      key_id: owner.keyId ?? null,
+      name: owner.name,
+      role: owner.role,
+      created_at: now,
+      expires_at: now + sessionLifetimeMs,
+    })
+    .execute();
+  return token;
+}
+
+/** The session of this token, if it has not ended. */
+export async function findSession(store: Store, token: string): Promise<Session | undefined> {
+  if (!/^[0-9A-Za-z]{43}$/.test(token)) return undefined;
+  const hash = hashSecret(token);
+  const row = await store.db
+    .selectFrom('sessions')
+    .leftJoin('api_keys', 'api_keys.id', 'sessions.key_id')
+    .selectAll('sessions')
+    .where('sessions.hash', '=', hash)
+    .where('api_keys.revoked_at', 'is', null)
+    .executeTakeFirst();
+  if (!row || !equalHashes(row.hash, hash) || row.expires_at <= Date.now()) return undefined;
+  return { keyId: row.key_id ?? undefined, name: row.name, role: row.role, expiresAt: row.expires_at };
+}
+
+/** Ends a session; an unknown token is no error. */
+export async function deleteSession(store: Store, token: string): Promise<void> {
+  await store.db.deleteFrom('sessions').where('hash', '=', hashSecret(token)).execute();
+}
