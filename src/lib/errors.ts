@@ -49,6 +49,7 @@ export const errorKinds = {
   native_library_missing: kind(500, false, 'The ggml and llama libraries were not found.'),
   native_library_untrusted: kind(500, false, 'A native library is not the one this release was tested with.'),
   native_disposed: kind(500, false, 'A native handle was used after it was disposed.'),
+  store_newer: kind(500, false, 'The database was written by a newer release of Freehold.'),
   // starting up
   config_invalid: kind(400, false, 'A flag, an environment variable or the configuration file holds a bad value.'),
   unsafe_bind: kind(400, false, 'Refused to listen beyond this machine with authentication off.'),
