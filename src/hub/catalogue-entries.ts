@@ -1,0 +1,2 @@
+import type { CatalogueEntry } from './types.ts';
+export const catalogueEntries: CatalogueEntry[] = [];
