@@ -1,0 +1,317 @@
+// Models, contexts and batches of libllama as typed, disposable objects. Knows nothing of chat or sampling.
+import path from 'node:path';
+import koffi from 'koffi';
+import { FreeholdError, invariant } from '../lib/errors.ts';
+import { CpuThreadpool } from './cpu.ts';
+import {
+  availableThreads,
+  callAsync,
+  contextParams,
+  defaultParams,
+  modelParams,
+  type Native,
+  passParams,
+} from './ffi.ts';
+import { attachHandle, Handle, handleOf } from './handle.ts';
+
+/** Attributes of a token, as bits of `llama_token_attr`. */
+const controlAttribute = 1 << 3;
+
+export interface Vocabulary {
+  size: number;
+  /** 1 SentencePiece, 2 byte-level BPE, 3 WordPiece, 4 unigram, … as `llama_vocab_type`. */
+  type: number;
+  bos: number | undefined;
+  eos: number | undefined;
+  /** Whether prompts begin with `bos`. */
+  addBos: boolean;
+  /** Whether the token ends a generation. */
+  isEndOfGeneration(token: number): boolean;
+  /** Text of every control token (`<|im_end|>`, …) by id; what user text must never turn into. */
+  controlTokens: ReadonlyMap<string, number>;
+  /** Text of a token as the file has it. */
+  textOf(token: number): string;
+  /**
+   * Tokens of plain text: control tokens in it are treated as the characters they are written with.
+   * @throws FreeholdError invalid_request when the text holds over 2^31 bytes
+   */
+  tokenize(text: string): Int32Array;
+  /** The bytes a token stands for; control tokens stand for none. */
+  bytesOf(token: number): Uint8Array;
+}
+
+export interface ModelOptions {
+  /** Path of a GGUF that `readGguf` accepted; for a split model its first part. */
+  file: string;
+  /** Layers on the GPU; -1 all, 0 none. Default -1. */
+  gpuLayers?: number;
+}
+
+/** Weights and vocabulary of one GGUF. Disposing it disposes its contexts. */
+export class Model {
+  readonly vocabulary: Vocabulary;
+  readonly trainedContextTokens: number;
+  readonly parameters: number;
+  readonly sizeBytes: number;
+  readonly embeddingLength: number;
+  readonly hasDecoder: boolean;
+  /** e.g. `llama 135M Q4_1`. */
+  readonly description: string;
+  readonly #native: Native;
+  readonly #handle: Handle;
+
+  private constructor(native: Native, handle: Handle) {
+    const { llama } = native;
+    const pointer = handle.pointer;
+    this.#native = native;
+    this.#handle = attachHandle(this, handle);
+    this.vocabulary = readVocabulary(native, handle);
+    this.trainedContextTokens = llama.llama_model_n_ctx_train(pointer);
+    this.parameters = Number(llama.llama_model_n_params(pointer));
+    this.sizeBytes = Number(llama.llama_model_size(pointer));
+    this.embeddingLength = llama.llama_model_n_embd(pointer);
+    this.hasDecoder = llama.llama_model_has_decoder(pointer) && !llama.llama_model_has_encoder(pointer);
+    const text = Buffer.alloc(256);
+    llama.llama_model_desc(pointer, text, text.length);
+    this.description = text.toString('utf8', 0, text.indexOf(0));
+  }
+
+  /**
+   * Loads a model on another thread.
+   * @throws FreeholdError model_failed
+   */
+  static async load(native: Native, options: ModelOptions): Promise<Model> {
+    const params = defaultParams(native.llama.llama_model_default_params);
+    params.writeInt32LE(options.gpuLayers ?? -1, modelParams.n_gpu_layers);
+    const pointer = await callAsync(native.llama.llama_model_load_from_file, options.file, passParams(params));
+    if (!pointer) {
+      throw new FreeholdError('model_failed', `The native library could not load ${path.basename(options.file)}.`, {
+        hint: 'Its architecture may be newer than this release, or memory ran out; the lines above in the log say which.',
+      });
+    }
+    return new Model(native, new Handle('model', pointer, (p) => native.llama.llama_model_free(p)));
+  }
+
+  /** The chat template in the file, or undefined. */
+  get chatTemplate(): string | undefined {
+    return this.#native.llama.llama_model_chat_template(this.#handle.pointer, null) ?? undefined;
+  }
+
+  dispose(): void {
+    this.#handle.dispose();
+  }
+}
+
+function readVocabulary({ llama }: Native, model: Handle): Vocabulary {
+  const pointer = llama.llama_model_get_vocab(model.pointer);
+  // the vocabulary lives inside the model: every use checks that the model is still there
+  const vocab = () => (model.disposed ? model.pointer : pointer);
+  const size = llama.llama_vocab_n_tokens(pointer);
+  const controlTokens = new Map<string, number>();
+  const control = new Set<number>();
+  for (let token = 0; token < size; token++) {
+    if ((llama.llama_vocab_get_attr(pointer, token) & controlAttribute) === 0) continue;
+    control.add(token);
+    controlTokens.set(llama.llama_vocab_get_text(pointer, token), token);
+  }
+  const some = (token: number) => (token >= 0 ? token : undefined);
+  let scratch = Buffer.alloc(256);
+  return {
+    size,
+    type: llama.llama_vocab_type(pointer),
+    bos: some(llama.llama_vocab_bos(pointer)),
+    eos: some(llama.llama_vocab_eos(pointer)),
+    addBos: llama.llama_vocab_get_add_bos(pointer),
+    isEndOfGeneration: (token) => llama.llama_vocab_is_eog(vocab(), token),
+    controlTokens,
+    textOf: (token) => llama.llama_vocab_get_text(vocab(), token),
+    tokenize(text) {
+      if (text === '') return new Int32Array(0);
+      const bytes = Buffer.from(text, 'utf8');
+      if (bytes.length > 0x7fff_ffff) throw new FreeholdError('invalid_request', 'The text is longer than 2 GB.');
+      let tokens = new Int32Array(bytes.length + 8);
+      let count = llama.llama_tokenize(vocab(), bytes, bytes.length, tokens, tokens.length, false, false);
+      if (count < 0) {
+        tokens = new Int32Array(-count);
+        count = llama.llama_tokenize(vocab(), bytes, bytes.length, tokens, tokens.length, false, false);
+      }
+      invariant(count >= 0, 'the tokenizer fills a buffer of the size it asked for');
+      return tokens.slice(0, count);
+    },
+    bytesOf(token) {
+      if (control.has(token)) return new Uint8Array(0);
+      let length = llama.llama_token_to_piece(vocab(), token, scratch, scratch.length, 0, true);
+      if (length < 0) {
+        scratch = Buffer.alloc(-length);
+        length = llama.llama_token_to_piece(vocab(), token, scratch, scratch.length, 0, true);
+      }
+      return Uint8Array.from(scratch.subarray(0, length));
+    },
+  };
+}
+
+export interface ContextOptions {
+  /** Tokens each sequence may hold, prompt and answer. */
+  contextTokens: number;
+  /** Sequences that may be in the cache at once, 1..256. */
+  sequences: number;
+  /** Most tokens of one decode call. Default 512. */
+  batchTokens?: number;
+  /** Threads; 0: one per core. */
+  threads?: number;
+  /** One buffer of KV cells for all sequences in place of one each. Default false. */
+  unified?: boolean;
+}
+
+/** A KV cache and compute buffers for one model. One decode at a time. */
+export class Context {
+  readonly contextTokens: number;
+  readonly sequences: number;
+  readonly batchTokens: number;
+  readonly threads: number;
+  readonly #native: Native;
+  readonly #handle: Handle;
+  readonly #vocabularySize: number;
+  readonly #threadpool: CpuThreadpool | undefined;
+
+  /** @throws FreeholdError model_failed when memory for the cache cannot be had */
+  constructor(native: Native, model: Model, options: ContextOptions) {
+    const { llama } = native;
+    const threads = options.threads || availableThreads();
+    const batchTokens = options.batchTokens ?? 512;
+    const bytes = defaultParams(llama.llama_context_default_params);
+    bytes.writeUInt32LE(options.contextTokens * options.sequences, contextParams.n_ctx);
+    bytes.writeUInt32LE(batchTokens, contextParams.n_batch);
+    bytes.writeUInt32LE(batchTokens, contextParams.n_ubatch);
+    bytes.writeUInt32LE(options.sequences, contextParams.n_seq_max);
+    bytes.writeInt32LE(threads, contextParams.n_threads);
+    bytes.writeInt32LE(threads, contextParams.n_threads_batch);
+    bytes.writeUInt8(options.unified ? 1 : 0, contextParams.kv_unified);
+    const modelHandle = handleOf(model);
+    const pointer = llama.llama_init_from_model(modelHandle.pointer, passParams(bytes));
+    if (!pointer) {
+      throw new FreeholdError(
+        'model_failed',
+        `No memory could be had for ${options.sequences} conversations of ${options.contextTokens} tokens.`,
+        {
+          hint: 'Lower --context-tokens or --max-sequences.',
+        },
+      );
+    }
+    this.#native = native;
+    this.#handle = attachHandle(this, new Handle('context', pointer, (p) => llama.llama_free(p), modelHandle));
+    this.#vocabularySize = model.vocabulary.size;
+    this.contextTokens = llama.llama_n_ctx_seq(pointer);
+    this.sequences = llama.llama_n_seq_max(pointer);
+    this.batchTokens = llama.llama_n_batch(pointer);
+    this.threads = llama.llama_n_threads(pointer);
+    // llama rounds n_ctx up to a multiple of its padding, never down
+    invariant(
+      this.contextTokens >= options.contextTokens &&
+        this.sequences === options.sequences &&
+        this.batchTokens === batchTokens &&
+        this.threads === threads,
+      'the context has the sizes it was asked for',
+    );
+    this.#threadpool = CpuThreadpool.create(native, threads);
+    this.#threadpool?.attach(pointer);
+  }
+
+  /**
+   * Runs the batch through the model on another thread.
+   * @throws FreeholdError model_failed with libllama's status: 1 no free KV cell, negative an error
+   */
+  async decode(batch: Batch): Promise<void> {
+    const status = await this.#handle.whileBusy(
+      (pointer) => callAsync(this.#native.llama.llama_decode, pointer, batch.native()) as Promise<number>,
+    );
+    if (status !== 0)
+      throw new FreeholdError('model_failed', `llama_decode failed with status ${status} on ${batch.size} tokens.`);
+  }
+
+  /**
+   * Logits of row `row` of the last batch, which must have asked for them.
+   * @returns (V) f32, a view that the next decode overwrites
+   */
+  logits(row: number): Float32Array {
+    const pointer = this.#native.llama.llama_get_logits_ith(this.#handle.pointer, row);
+    invariant(pointer, `row ${row} of the last batch asked for logits`);
+    return new Float32Array(koffi.view(pointer, this.#vocabularySize * 4));
+  }
+
+  /** Forgets the cells of a sequence from position `from` on. Default 0: all of them. */
+  removeSequence(sequence: number, from = 0): void {
+    const { llama } = this.#native;
+    llama.llama_memory_seq_rm(llama.llama_get_memory(this.#handle.pointer), sequence, from, -1);
+  }
+
+  /** Lets the threads sleep until the next decode, which wakes them. */
+  pauseThreads(): void {
+    this.#threadpool?.pause();
+  }
+
+  dispose(): void {
+    this.#handle.dispose();
+    this.#threadpool?.dispose();
+  }
+}
+
+/** Tokens for one decode call, each with its position, sequence and whether its logits are wanted. */
+export class Batch {
+  readonly capacity: number;
+  readonly #handle: Handle;
+  readonly #struct: { n_tokens: number; [field: string]: unknown };
+  readonly #token: Int32Array;
+  readonly #position: Int32Array;
+  readonly #sequence: Int32Array[];
+  readonly #wantsLogits: Int8Array;
+  #size = 0;
+
+  constructor(native: Native, capacity: number) {
+    this.capacity = capacity;
+    this.#struct = native.llama.llama_batch_init(capacity, 0, 1);
+    this.#handle = attachHandle(
+      this,
+      new Handle('batch', this.#struct, (struct) => native.llama.llama_batch_free(struct)),
+    );
+    const view = (pointer: unknown, length: number) => koffi.view(pointer as any, length * 4);
+    this.#token = new Int32Array(view(this.#struct.token, capacity));
+    this.#position = new Int32Array(view(this.#struct.pos, capacity));
+    this.#wantsLogits = new Int8Array(koffi.view(this.#struct.logits as any, capacity));
+    new Int32Array(view(this.#struct.n_seq_id, capacity)).fill(1);
+    this.#sequence = Array.from(
+      { length: capacity },
+      (_, i) => new Int32Array(view(koffi.decode(this.#struct.seq_id, i * 8, 'void*'), 1)),
+    );
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  clear(): void {
+    this.#size = 0;
+  }
+
+  /** @returns the row of the token, to ask its logits by */
+  add(token: number, position: number, sequence: number, wantsLogits: boolean): number {
+    invariant(!this.#handle.disposed && this.#size < this.capacity, 'the batch has room');
+    const row = this.#size++;
+    this.#token[row] = token;
+    this.#position[row] = position;
+    (this.#sequence[row] as Int32Array)[0] = sequence;
+    this.#wantsLogits[row] = wantsLogits ? 1 : 0;
+    return row;
+  }
+
+  /** For Context.decode only. */
+  native(): unknown {
+    void this.#handle.pointer;
+    this.#struct.n_tokens = this.#size;
+    return this.#struct;
+  }
+
+  dispose(): void {
+    this.#handle.dispose();
+  }
+}
