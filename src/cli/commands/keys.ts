@@ -1,0 +1,134 @@
+// `freehold keys create | list | revoke`: API keys, straight in the store; no server is needed, and a running one
+// obeys from its next request on.
+import { type Command, Option } from 'commander';
+import type { ApiKey, Role } from '../../store/keys.ts';
+import type { Store } from '../../store/open.ts';
+import { type CommonOptions, finish, type Invocation } from '../command.ts';
+import { type Style, table } from '../output.ts';
+
+export function addKeys(program: Command): void {
+  const keys = program
+    .command('keys')
+    .summary('create, list and revoke API keys')
+    .description('Creates, lists and revokes the keys that programs and people present to Freehold.');
+
+  finish<CommonOptions & { name: string; role: Role }>(
+    keys
+      .command('create')
+      .summary('create a key; it is shown once')
+      .description('Creates a key. It is shown once, here; Freehold keeps only its SHA-256.')
+      .requiredOption('--name <text>', 'Who or what will use it, 1 to 100 characters.')
+      .addOption(
+        new Option('--role <role>', 'admin manages, member uses the page and the APIs, service only the APIs.')
+          .choices(['admin', 'member', 'service'])
+          .default('member'),
+      ),
+    [],
+    (invocation) =>
+      withStore(invocation, async (store) => {
+        const { createKey } = await import('../../store/keys.ts');
+        const { options, output } = invocation;
+        const { id, key } = await createKey(store, { name: options.name, role: options.role });
+        output.data({ key, id, name: options.name.trim(), role: options.role });
+        output.line(output.style.bold(key));
+        if (!output.json)
+          output.note(output.errorStyle.dim(`${options.role} key ${id}. It is shown this once: keep it.`));
+      }),
+  );
+
+  finish<CommonOptions>(
+    keys
+      .command('list')
+      .summary('list the keys')
+      .description('Lists every key, revoked ones too. Keys themselves are not kept.'),
+    [],
+    (invocation) =>
+      withStore(invocation, async (store) => {
+        const { listKeys } = await import('../../store/keys.ts');
+        const { output } = invocation;
+        const all = await listKeys(store);
+        output.data({
+          keys: all.map((key) => ({ ...key, lastUsedAt: key.lastUsedAt ?? null, revokedAt: key.revokedAt ?? null })),
+        });
+        if (all.length === 0) {
+          output.line(
+            'No keys yet. `freehold up` makes the first one; `freehold keys create --name me --role admin` another.',
+          );
+        } else for (const line of keyTable(all, output.style, output.columns, Date.now())) output.line(line);
+      }),
+  );
+
+  finish<CommonOptions>(
+    keys
+      .command('revoke')
+      .summary('revoke a key')
+      .description(
+        'Revokes a key and every sign-in made with it; a running server refuses it from its next request on.',
+      )
+      .argument('<id>', 'the id `freehold keys list` shows (key_…)'),
+    [],
+    (invocation) =>
+      withStore(invocation, async (store) => {
+        const { listKeys, revokeKey } = await import('../../store/keys.ts');
+        const { FreeholdError } = await import('../../lib/errors.ts');
+        const { output } = invocation;
+        const id = String(invocation.args[0]);
+        if (!(await revokeKey(store, id))) {
+          const known = (await listKeys(store)).find((key) => key.id === id);
+          throw new FreeholdError(
+            'not_found',
+            known ? `The key ${id} is revoked already.` : `There is no key with the id "${id}".`,
+            { hint: '`freehold keys list` shows the ids (key_…); a key itself (fh_…) cannot be looked up here.' },
+          );
+        }
+        output.data({ revoked: id });
+        output.line(`Revoked ${id}.`);
+      }),
+  );
+}
+
+async function withStore(invocation: Invocation<CommonOptions>, work: (store: Store) => Promise<void>): Promise<void> {
+  const { values } = await invocation.config();
+  const { openStore } = await import('../../store/open.ts');
+  const store = openStore(values.home);
+  try {
+    await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** Keys as a table. @param nowMs milliseconds since 1970 */
+export function keyTable(keys: readonly ApiKey[], style: Style, columns: number, nowMs: number): string[] {
+  return table(
+    [
+      { title: 'ID' },
+      { title: 'NAME', shrinks: true },
+      { title: 'ROLE' },
+      { title: 'KEY', paint: style.dim },
+      { title: 'CREATED' },
+      { title: 'LAST USED' },
+      { title: '', paint: style.red },
+    ],
+    keys.map((key) => [
+      key.id,
+      key.name,
+      key.role,
+      `${key.prefix}…`,
+      ago(key.createdAt, nowMs),
+      key.lastUsedAt === undefined ? 'never' : ago(key.lastUsedAt, nowMs),
+      key.revokedAt === undefined ? '' : 'revoked',
+    ]),
+    style,
+    columns,
+  );
+}
+
+/** `just now`, `5 min ago`, `3 h ago`, then the date. */
+export function ago(thenMs: number, nowMs: number): string {
+  const seconds = (nowMs - thenMs) / 1000;
+  if (seconds < 90) return 'just now';
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 129_600) return `${Math.round(seconds / 3600)} h ago`;
+  return new Date(thenMs).toISOString().slice(0, 10);
+}

@@ -1,0 +1,149 @@
+// `freehold models`: the models on this machine, or with --catalogue those that can be pulled by name; each with
+// whether it fits into this machine's memory. Knows how to show, not how to find.
+import type { Command } from 'commander';
+import type { CatalogueEntry, LocalModel } from '../../hub/types.ts';
+import type { Config } from '../../lib/config.ts';
+import { formatBytes, formatCount } from '../../lib/units.ts';
+import { type CommonOptions, finish } from '../command.ts';
+import { contextOf } from '../open-model.ts';
+import { mark, type Output, type Style, table } from '../output.ts';
+
+export function addModels(program: Command): void {
+  finish<CommonOptions & { catalogue?: boolean }>(
+    program
+      .command('models')
+      .summary('list the models here, or the catalogue')
+      .description(
+        'Lists the models on this machine: those that Freehold pulled and those found in other programs’ folders.',
+      )
+      .option('--catalogue', 'List the open models that can be pulled by name.'),
+    ['contextTokens', 'maxSequences'],
+    async ({ options, output, config }) => {
+      const { values } = await config();
+      await (options.catalogue ? showCatalogue(values, output) : showLocal(values, output));
+    },
+  );
+}
+
+/** The models on this machine. */
+async function showLocal(config: Config, output: Output): Promise<void> {
+  const { listLocalModels } = await import('../../hub/models.ts');
+  const models = await listLocalModels(config);
+  const fits = await Promise.all(models.map((model) => localFits(model, config)));
+  output.data({ models: models.map((model, index) => ({ ...model, fits: fits[index] ?? null })) });
+  if (models.length === 0) {
+    output.line('No models here yet.');
+    output.line(
+      `\`freehold pull ${config.defaultModel}\` fetches the small default; \`freehold models --catalogue\` shows what else there is.`,
+    );
+    return;
+  }
+  for (const line of localTable(models, fits, output.style, output.columns)) output.line(line);
+}
+
+/** The open models that can be pulled by name. */
+export async function showCatalogue(config: Config, output: Output): Promise<void> {
+  const [{ catalogue }, { listLocalModels }] = await Promise.all([
+    import('../../hub/catalogue.ts'),
+    import('../../hub/models.ts'),
+  ]);
+  const here = new Set((await listLocalModels(config)).map((model) => model.name));
+  const fits = await Promise.all(catalogue.map((entry) => entryFits(entry, config)));
+  output.data({
+    catalogue: catalogue.map((entry, index) => ({ ...entry, fits: fits[index] ?? null, here: here.has(entry.name) })),
+  });
+  for (const line of catalogueTable(catalogue, fits, here, output.style, output.columns)) output.line(line);
+  output.line();
+  output.line(output.style.dim('Pull one: freehold pull NAME. FITS: into the memory free now. ● is here already.'));
+}
+
+/** Whether a local model fits into the memory free now; undefined when its file cannot be judged. */
+async function localFits(model: LocalModel, config: Config): Promise<boolean | undefined> {
+  try {
+    const [{ readGguf }, { checkFit }] = await Promise.all([
+      import('../../formats/gguf/read.ts'),
+      import('../../hub/fit.ts'),
+    ]);
+    const gguf = await readGguf(model.file, { maxArrayLength: 0 });
+    return checkFit(gguf, { contextTokens: contextOf(model.contextTokens, config), sequences: config.maxSequences })
+      .fits;
+  } catch {
+    // a list is no place to fail for one file: loading it will say what is wrong
+    return undefined;
+  }
+}
+
+/** Whether the default variant of an entry fits into the memory free now. */
+async function entryFits(_entry: CatalogueEntry, _config: Config): Promise<boolean | undefined> {
+  return undefined;
+}
+
+/** Local models as a table. */
+export function localTable(
+  models: readonly LocalModel[],
+  fits: readonly (boolean | undefined)[],
+  style: Style,
+  columns: number,
+): string[] {
+  return table(
+    [
+      { title: 'NAME', shrinks: true, paint: style.bold },
+      { title: 'SIZE', align: 'right' },
+      { title: 'QUANT' },
+      { title: 'PARAMS', align: 'right' },
+      { title: 'CONTEXT', align: 'right' },
+      { title: 'FROM', paint: style.dim },
+      { title: 'FITS' },
+    ],
+    models.map((model, index) => [
+      model.name,
+      formatBytes(model.sizeBytes),
+      model.quantisation ?? '',
+      model.parameters === undefined ? '' : formatCount(model.parameters),
+      model.contextTokens === undefined ? '' : formatContext(model.contextTokens),
+      model.origin,
+      fits[index] === undefined ? '?' : mark(fits[index] as boolean),
+    ]),
+    style,
+    columns,
+  );
+}
+
+/** The catalogue as a table, one block for each kind of model. */
+export function catalogueTable(
+  entries: readonly CatalogueEntry[],
+  fits: readonly (boolean | undefined)[],
+  here: ReadonlySet<string>,
+  style: Style,
+  columns: number,
+): string[] {
+  return table(
+    [
+      { title: 'NAME', paint: style.bold },
+      { title: '' },
+      { title: 'PARAMS', align: 'right' },
+      { title: 'SIZE', align: 'right' },
+      { title: 'CONTEXT', align: 'right' },
+      { title: 'FITS' },
+      { title: 'LICENCE', paint: style.dim },
+      { title: 'GOOD FOR', shrinks: true },
+    ],
+    entries.map((entry, index) => [
+      entry.name,
+      here.has(entry.name) ? '●' : '',
+      formatCount(entry.parameters),
+      formatBytes(entry.variants[0]?.sizeBytes ?? 0),
+      formatContext(entry.contextTokens),
+      fits[index] === undefined ? '?' : mark(fits[index] as boolean),
+      entry.licence,
+      entry.abilities.join(', '),
+    ]),
+    style,
+    columns,
+  );
+}
+
+/** `8 k`, `128 k`: context in units of 1024 tokens. */
+export function formatContext(tokens: number): string {
+  return tokens < 1024 ? String(tokens) : `${Math.round(tokens / 1024)} k`;
+}

@@ -1,0 +1,76 @@
+// `freehold pull REFERENCE`: fetches a model, with a bar; what broke off resumes. Without a reference it shows the
+// catalogue. The work is hub's; here it is only shown.
+import type { Command } from 'commander';
+import type { LocalModel } from '../../hub/types.ts';
+import type { Config } from '../../lib/config.ts';
+import { type CommonOptions, finish } from '../command.ts';
+import type { Output } from '../output.ts';
+import { createProgressPrinter } from '../progress.ts';
+import { showCatalogue } from './models.ts';
+
+export function addPull(program: Command): void {
+  finish<CommonOptions>(
+    program
+      .command('pull')
+      .summary('fetch a model')
+      .description('Fetches a model: checks that it will fit, resumes what broke off, verifies what arrived.')
+      .argument('[reference]', 'catalogue name, hf:owner/repo[:quant], URL or .gguf file; nothing: show the catalogue')
+      .addHelpText(
+        'after',
+        `
+Examples:
+  freehold pull qwen3-0.6b
+  freehold pull hf:bartowski/Llama-3.2-3B-Instruct-GGUF:Q4_K_M
+  freehold pull ./my-model.gguf`,
+      ),
+    ['force', 'hubEndpoint'],
+    async ({ args, output, config }) => {
+      const { values } = await config();
+      const reference = args[0] as string | undefined;
+      if (reference === undefined) return showCatalogue(values, output);
+      const stop = new AbortController();
+      const interrupt = () => stop.abort();
+      process.once('SIGINT', interrupt);
+      process.once('SIGTERM', interrupt);
+      try {
+        const model = await pullShown(reference, values, output, stop.signal);
+        output.data({ type: 'done', model });
+        const { formatBytes } = await import('../../lib/units.ts');
+        const quantisation = model.quantisation ? `, ${model.quantisation}` : '';
+        output.line(
+          `${output.style.accent('✓')} ${output.style.bold(model.name)} is here (${formatBytes(model.sizeBytes)}${quantisation}).`,
+        );
+        if (model.kind === undefined || model.kind === 'chat') output.line(`  Talk to it: freehold chat ${model.name}`);
+      } finally {
+        process.off('SIGINT', interrupt);
+        process.off('SIGTERM', interrupt);
+      }
+    },
+  );
+}
+
+/**
+ * Pulls with the progress on show.
+ * @throws what pullModel throws; `cancelled` says how to go on
+ */
+export async function pullShown(
+  reference: string,
+  config: Config,
+  output: Output,
+  signal: AbortSignal,
+): Promise<LocalModel> {
+  const { pullModel } = await import('../../hub/pull.ts');
+  const { FreeholdError } = await import('../../lib/errors.ts');
+  const printer = createProgressPrinter(reference, output, { json: output.json });
+  try {
+    return await pullModel(reference, { config, signal, force: config.force, onProgress: printer.update });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new FreeholdError('cancelled', `Stopped pulling ${reference}.`, {
+      hint: `What has arrived is kept; \`freehold pull ${reference}\` goes on from there.`,
+      cause: error,
+    });
+  } finally {
+    printer.end();
+  }
+}

@@ -1,0 +1,153 @@
+// `freehold up`: the whole product on one machine. Listens at once, fetches the default model when it is not here,
+// loads it, and says where to click. The model may fail to come; the server stays up and says what to do.
+import { spawn } from 'node:child_process';
+import type { Command } from 'commander';
+import type { Config, ConfigKey } from '../../lib/config.ts';
+import type { FreeholdError } from '../../lib/errors.ts';
+import type { RunningServer } from '../../server/start.ts';
+import { type CommonOptions, finish } from '../command.ts';
+import { describeFailure } from '../failure.ts';
+import { fields, type Output, type Style } from '../output.ts';
+import { settingFlags } from '../settings.ts';
+import { pullShown } from './pull.ts';
+
+export function addUp(program: Command): void {
+  finish<CommonOptions & { open?: boolean }>(
+    program
+      .command('up')
+      .summary('serve models and the chat page')
+      .description(
+        'Serves models through the APIs software already speaks, with a chat page. The first start makes an admin key and fetches a small default model.',
+      )
+      .option('--open', 'Open the page in the browser.'),
+    (Object.keys(settingFlags) as ConfigKey[]).filter((key) => key !== 'home'),
+    async ({ options, output, config }) => {
+      const { values, origins } = await config();
+      const [{ startServer }, { createLogger }, { freeholdVersion }] = await Promise.all([
+        import('../../server/start.ts'),
+        import('../../lib/log.ts'),
+        import('../version.ts'),
+      ]);
+      // on a terminal the log would bury the banner; whoever asks for more gets it
+      const level = origins.logLevel === 'default' && process.stderr.isTTY ? 'warn' : values.logLevel;
+      const stopping = new AbortController();
+      const stopped = untilStopped(stopping, output);
+      const server = await startServer(values, createLogger(options.verbose ? 'debug' : level));
+      try {
+        for (const line of welcome(server, freeholdVersion(), values.auth, output.style)) output.line(line);
+        if (options.open) openInBrowser(server.signInUrl);
+        await Promise.race([bringModel(server, values, output, stopping.signal, Boolean(options.verbose)), stopped]);
+        await stopped;
+      } finally {
+        await server.close();
+      }
+    },
+  );
+}
+
+/** Fetches the default model if need be, loads it, and says what answers. Never throws: the server stays up. */
+async function bringModel(
+  server: RunningServer,
+  config: Config,
+  output: Output,
+  signal: AbortSignal,
+  verbose: boolean,
+): Promise<void> {
+  const facts = { url: server.url, signInUrl: server.signInUrl, key: server.firstAdminKey ?? null };
+  try {
+    const { findLocalModel } = await import('../../hub/models.ts');
+    if (!(await findLocalModel(config.defaultModel, config))) {
+      // progress goes to standard error; --json promises one line
+      await pullShown(config.defaultModel, config, { ...output, json: false }, signal);
+    }
+    const startMs = performance.now();
+    await server.models.preload('default');
+    if (signal.aborted) return;
+    const model = server.models.status().find((each) => each.state === 'ready')?.name ?? config.defaultModel;
+    output.data({ ...facts, model });
+    for (const line of ready(server, model, performance.now() - startMs, config.auth, output.style)) output.line(line);
+  } catch (thrown) {
+    if (signal.aborted) return;
+    const { toErrorRecord } = await import('../../lib/errors.ts');
+    output.data({ ...facts, model: null, error: toErrorRecord(thrown) });
+    for (const line of describeFailure(thrown, output.errorStyle, verbose)) output.note(line);
+    output.note();
+    output.note(modelMissing(thrown as FreeholdError, config.defaultModel, server.url));
+  }
+}
+
+function modelMissing(error: FreeholdError, name: string, url: string): string {
+  const next =
+    error.code === 'does_not_fit'
+      ? 'Start with a smaller one: freehold up --model NAME (`freehold models --catalogue` shows which fit).'
+      : `As soon as a model is here (\`freehold pull ${name}\` in another terminal), it answers; no restart is needed.`;
+  return `The server stays up at ${url}, without a model. ${next}`;
+}
+
+/** What is known as soon as the server listens. */
+export function welcome(
+  server: Pick<RunningServer, 'signInUrl' | 'firstAdminKey'>,
+  version: string,
+  auth: boolean,
+  style: Style,
+): string[] {
+  const pairs: [string, string][] = [['Open', style.accent(server.signInUrl)]];
+  if (server.firstAdminKey) {
+    pairs.push(['Admin key', `${style.bold(server.firstAdminKey)}  ${style.dim('shown once: keep it')}`]);
+  }
+  if (!auth) pairs.push(['Keys', 'off: every program on this machine may use the models']);
+  return ['', `  ${style.bold('Freehold')} ${style.dim(version)}`, '', ...fields(pairs, style), ''];
+}
+
+/** What is known once a model answers. */
+export function ready(
+  server: Pick<RunningServer, 'url' | 'firstAdminKey'>,
+  model: string,
+  loadMs: number,
+  auth: boolean,
+  style: Style,
+): string[] {
+  const key = auth ? (server.firstAdminKey ?? 'YOUR_KEY') : 'none';
+  const lines = [
+    `  ${style.accent('✓')} ${style.bold(model)} answers ${style.dim(`(loaded in ${(loadMs / 1000).toFixed(1)} s)`)}`,
+    '',
+    style.dim('  From your own code, nothing changed but these:'),
+    `  export ANTHROPIC_BASE_URL=${server.url} ANTHROPIC_API_KEY=${key}`,
+    `  export OPENAI_BASE_URL=${server.url}/v1 OPENAI_API_KEY=${key}`,
+    '',
+  ];
+  if (auth && !server.firstAdminKey) {
+    lines.push(style.dim('  No key at hand? freehold keys create --name me --role member'));
+  }
+  lines.push(style.dim('  Ctrl-C stops.'), '');
+  return lines;
+}
+
+/** Resolves on the first SIGINT or SIGTERM and aborts `stopping`; the second one ends the process at once. */
+function untilStopped(stopping: AbortController, output: Output): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = (signal: NodeJS.Signals) => {
+      if (stopping.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
+      stopping.abort();
+      if (process.stderr.isTTY && !output.json) {
+        output.note(output.errorStyle.dim('\nStopping; answers under way may end. Ctrl-C once more stops at once.'));
+      }
+      resolve();
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+  });
+}
+
+function openInBrowser(url: string): void {
+  const [program, args]: [string, string[]] =
+    process.platform === 'darwin'
+      ? ['open', [url]]
+      : process.platform === 'win32'
+        ? ['rundll32', ['url.dll,FileProtocolHandler', url]]
+        : ['xdg-open', [url]];
+  const child = spawn(program, args, { stdio: 'ignore', detached: true });
+  // no browser here: the address stands above, to be clicked
+  child.on('error', () => {});
+  child.unref();
+}

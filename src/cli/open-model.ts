@@ -1,0 +1,63 @@
+// From a name to a running model without a server: finds it, asks whether it fits, opens it.
+import type { LocalTextModel } from '../infer/client.ts';
+import type { Config } from '../lib/config.ts';
+import { FreeholdError } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+
+export interface OpenOptions {
+  /** Conversations at the same time; a chat needs one. */
+  sequences: number;
+  logger?: Logger;
+}
+
+/**
+ * Opens a model that is here. `default` is `config.defaultModel`.
+ * @throws FreeholdError model_not_found (the hint says how to get it), does_not_fit unless `config.force`,
+ * gguf_invalid, model_failed, …
+ */
+export async function openByName(name: string, config: Config, options: OpenOptions): Promise<LocalTextModel> {
+  const wanted = name === 'default' ? config.defaultModel : name;
+  const [{ findLocalModel }, { readGguf }, { requireFit }, { openLocalModel }] = await Promise.all([
+    import('../hub/models.ts'),
+    import('../formats/gguf/read.ts'),
+    import('../hub/fit.ts'),
+    import('../infer/client.ts'),
+  ]);
+  const local = await findLocalModel(wanted, config);
+  if (!local) throw await notHere(wanted);
+  const gguf = await readGguf(local.file);
+  requireFit(gguf, {
+    name: local.name,
+    contextTokens: contextOf(local.contextTokens, config),
+    sequences: options.sequences,
+    force: config.force,
+  });
+  return openLocalModel(
+    {
+      name: local.name,
+      file: local.file,
+      contextTokens: config.contextTokens,
+      maxSequences: options.sequences,
+      threads: config.threads,
+      device: config.device,
+      libDir: config.libDir,
+      home: config.home,
+      queueLimit: config.queueLimit,
+    },
+    options.logger,
+  );
+}
+
+/** Tokens of context a sequence will get: what is configured, else what the model was trained for, at most 8192. */
+export function contextOf(trainedTokens: number | undefined, config: Config): number {
+  return config.contextTokens || Math.min(trainedTokens ?? 8192, 8192);
+}
+
+async function notHere(name: string): Promise<FreeholdError> {
+  const { findInCatalogue } = await import('../hub/catalogue.ts');
+  return new FreeholdError('model_not_found', `There is no model "${name}" here.`, {
+    hint: findInCatalogue(name)
+      ? `Fetch it: freehold pull ${name}`
+      : '`freehold models` lists what is here, `freehold models --catalogue` what can be fetched.',
+  });
+}

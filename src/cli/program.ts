@@ -1,0 +1,80 @@
+// The command line as a whole: which commands there are, and what happens to a command line that is none of them.
+import { Command, CommanderError } from 'commander';
+import { addChat } from './commands/chat.ts';
+import { addConfig } from './commands/config.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addKeys } from './commands/keys.ts';
+import { addModels } from './commands/models.ts';
+import { addPull } from './commands/pull.ts';
+import { addRemove } from './commands/rm.ts';
+import { addUp } from './commands/up.ts';
+import { reportFailure, usageError } from './failure.ts';
+import { freeholdVersion } from './version.ts';
+
+/** The whole program, nothing parsed yet. It throws where commander would end the process. */
+export function createProgram(): Command {
+  const program = new Command('freehold')
+    .description('Own your foundation models: pull them, serve them, talk to them, on a machine of your own.')
+    .version(freeholdVersion(), '-V, --version', 'Print the version.')
+    .helpOption('-h, --help', 'Show this help.')
+    .helpCommand('help [command]', 'Show the help of a command.')
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({ outputError: () => {} })
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Start here:
+  freehold up                  serve the default model and open the chat page
+  freehold chat                talk to it in this terminal
+  freehold pull qwen3-0.6b     fetch another model`,
+    );
+  addUp(program);
+  addChat(program);
+  addPull(program);
+  addModels(program);
+  addRemove(program);
+  addKeys(program);
+  addDoctor(program);
+  addConfig(program);
+  return program;
+}
+
+/**
+ * Runs one command line.
+ * @param argv what follows `freehold`
+ * @returns the exit status: 0, 1 failed, 2 wrong usage
+ */
+export async function run(argv: readonly string[]): Promise<number> {
+  const program = createProgram();
+  if (argv.length === 0) {
+    program.outputHelp();
+    return 0;
+  }
+  const flags = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  const level = process.env.FREEHOLD_LOG_LEVEL?.toLowerCase();
+  const options = { json: flags.includes('--json'), verbose: flags.includes('--verbose') || level === 'debug' };
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportFailure(error, options);
+    if (error.exitCode === 0) return 0;
+    // `freehold keys` with nothing behind it: its help was printed
+    if (error.code === 'commander.help') return 2;
+    return reportFailure(explainUsage(error, program, argv), options);
+  }
+}
+
+/** Commander's complaint as message and hint. */
+function explainUsage(error: CommanderError, program: Command, argv: readonly string[]) {
+  const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
+  const command = program.commands.find((each) => each.name() === argv[0] || each.aliases().includes(argv[0] ?? ''));
+  const suggestion = rest
+    .join(' ')
+    .trim()
+    .replace(/^\((.*)\)$/, '$1');
+  const help = `\`freehold ${command ? `${command.name()} ` : ''}--help\` shows what there is.`;
+  const message = `${first.charAt(0).toUpperCase()}${first.slice(1)}${/[.?!]$/.test(first) ? '' : '.'}`;
+  return usageError(message, suggestion === '' ? help : `${suggestion} ${help}`);
+}
