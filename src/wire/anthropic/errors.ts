@@ -1,0 +1,40 @@
+// Errors as the Anthropic API words them: `{"type":"error","error":{type,message},"request_id"}`.
+import type { FreeholdError } from '../../lib/errors.ts';
+import { type ErrorAnswer, errorText, retryHeaders } from '../errors.ts';
+
+/** The vendor's error types, by status. */
+function errorType(status: number): string {
+  switch (status) {
+    case 401:
+      return 'authentication_error';
+    case 402:
+      return 'billing_error';
+    case 403:
+      return 'permission_error';
+    case 404:
+      return 'not_found_error';
+    case 413:
+      return 'request_too_large';
+    case 429:
+      return 'rate_limit_error';
+    case 504:
+      return 'timeout_error';
+    case 529:
+      return 'overloaded_error';
+    default:
+      return status >= 500 ? 'api_error' : 'invalid_request_error';
+  }
+}
+
+/** The body of an error, also sent as the data of an `error` event in mid-stream. */
+export function anthropicErrorBody(error: FreeholdError, requestId: string): unknown {
+  return {
+    type: 'error',
+    error: { type: errorType(error.status), message: errorText(error) },
+    request_id: requestId,
+  };
+}
+
+export function anthropicError(error: FreeholdError, requestId: string): ErrorAnswer {
+  return { status: error.status, headers: retryHeaders(error), body: anthropicErrorBody(error, requestId) };
+}

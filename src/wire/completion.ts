@@ -1,0 +1,132 @@
+// What every protocol's answers share: the events of one generation gathered into one value, and the shape of an
+// encoder that turns events into the text of a stream. Pure; knows no protocol and no clock.
+import type { FreeholdError } from '../lib/errors.ts';
+import type { Block, GenerateEvent, GenerateRequest, StopReason, Usage } from '../lib/text-model.ts';
+
+/** What the server knows about an answer and the model does not. */
+export interface AnswerMeta {
+  /** Id of the answer in the protocol's style, e.g. `msg_…`. */
+  id: string;
+  /** Name of the model that answers. */
+  model: string;
+  /** Seconds since 1970. */
+  createdSeconds: number;
+  /** Measured by whoever runs the generation; asked once, at its end. */
+  timing(outputTokens: number): GenerationTiming;
+}
+
+/** Our addition to the last event and to whole answers, under `freehold`. */
+export interface GenerationTiming {
+  /** From the request's arrival to the first delta; null when there was none. */
+  timeToFirstTokenMs: number | null;
+  /** Rate after the first token; null when fewer than two tokens came. */
+  tokensPerSecond: number | null;
+}
+
+/** A parsed request: what to generate, with which model, and how to answer. */
+export interface ParsedRequest {
+  model: string;
+  stream: boolean;
+  request: GenerateRequest;
+}
+
+/** Who asks, for the canonical request. */
+export interface RequestContext {
+  tenant: string;
+  traceId: string;
+}
+
+/** Turns the events of one generation, in order, into the text of a stream. */
+export interface StreamEncoder {
+  /** The bytes-to-be of this event; empty when it has none. */
+  encode(event: GenerateEvent): string;
+  /** What ends a stream that already began, after a failure. */
+  fail(error: FreeholdError, requestId: string): string;
+  /** Something harmless that keeps the connection awake. */
+  keepAlive(): string;
+}
+
+/** One whole answer. */
+export interface Completion {
+  /** text, thinking and tool-use blocks, in order. */
+  blocks: Block[];
+  usage: Usage;
+  stopReason: StopReason;
+  stopSequence: string | undefined;
+}
+
+/**
+ * Gathers a generation to its end.
+ * @throws whatever the generation throws
+ */
+export async function gather(events: AsyncIterable<GenerateEvent>): Promise<Completion> {
+  const completion: Completion = {
+    blocks: [],
+    usage: { inputTokens: 0, cachedTokens: 0, outputTokens: 0 },
+    stopReason: 'end-turn',
+    stopSequence: undefined,
+  };
+  const { blocks, usage } = completion;
+  // pieces are joined once: adding to a string for each token of a long answer costs more than it looks
+  let open: { type: 'text' | 'thinking'; parts: string[] } | undefined;
+  let tool: { id: string; name: string; parts: string[] } | undefined;
+  const close = () => {
+    if (open) blocks.push({ type: open.type, text: open.parts.join('') });
+    if (tool) blocks.push({ type: 'tool-use', id: tool.id, name: tool.name, input: toolInput(tool.parts.join('')) });
+    open = undefined;
+    tool = undefined;
+  };
+  for await (const event of events) {
+    switch (event.type) {
+      case 'start':
+        usage.inputTokens = event.inputTokens;
+        usage.cachedTokens = event.cachedTokens;
+        break;
+      case 'text-delta':
+      case 'thinking-delta': {
+        const type = event.type === 'text-delta' ? 'text' : 'thinking';
+        if (open?.type !== type) {
+          close();
+          open = { type, parts: [] };
+        }
+        open?.parts.push(event.text);
+        break;
+      }
+      case 'tool-use-start':
+        close();
+        tool = { id: event.id, name: event.name, parts: [] };
+        break;
+      case 'tool-use-delta':
+        tool?.parts.push(event.json);
+        break;
+      case 'tool-use-stop':
+        close();
+        break;
+      case 'usage':
+        Object.assign(usage, {
+          inputTokens: event.inputTokens,
+          cachedTokens: event.cachedTokens,
+          outputTokens: event.outputTokens,
+        });
+        break;
+      case 'stop':
+        completion.stopReason = event.reason;
+        completion.stopSequence = event.stopSequence;
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+  close();
+  return completion;
+}
+
+function toolInput(json: string): unknown {
+  if (json.trim() === '') return {};
+  try {
+    return JSON.parse(json);
+  } catch {
+    // an answer cut off by max_tokens: hand on what there is
+    return { partial_json: json };
+  }
+}
