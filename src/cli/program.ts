@@ -1,5 +1,5 @@
 // The command line as a whole: which commands there are, and what happens to a command line that is none of them.
-import { Command, CommanderError } from 'commander';
+import { type Argument, Command, CommanderError } from 'commander';
 import { addChat } from './commands/chat.ts';
 import { addConfig } from './commands/config.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -17,15 +17,18 @@ export function createProgram(): Command {
     .description('Own your foundation models: pull them, serve them, talk to them, on a machine of your own.')
     .version(freeholdVersion(), '-V, --version', 'Print the version.')
     .helpOption('-h, --help', 'Show this help.')
-    .helpCommand('help [command]', 'Show the help of a command.')
-    .configureHelp({ showGlobalOptions: false })
+    .helpCommand('help [command]', 'show the help of a command')
+    .configureHelp({
+      subcommandTerm: (command) =>
+        [command.name(), ...command.registeredArguments.map((each) => humanReadable(each))].join(' '),
+    })
     .configureOutput({ outputError: () => {} })
     .exitOverride()
     .addHelpText(
       'after',
       `
 Start here:
-  freehold up                  serve the default model and open the chat page
+  freehold up                  serve the default model, with a chat page
   freehold chat                talk to it in this terminal
   freehold pull qwen3-0.6b     fetch another model`,
     );
@@ -64,6 +67,11 @@ export async function run(argv: readonly string[]): Promise<number> {
     if (error.code === 'commander.help') return 2;
     return reportFailure(explainUsage(error, program, argv), options);
   }
+}
+
+function humanReadable(argument: Argument): string {
+  const name = argument.name() + (argument.variadic ? '...' : '');
+  return argument.required ? `<${name}>` : `[${name}]`;
 }
 
 /** Commander's complaint as message and hint. */
