@@ -1,6 +1,6 @@
-// Looking values up in a parsed file by key: each helper answers undefined when the key is absent or holds something
-// of another kind, since what a missing key means is for the caller to say.
-import type { GgufFile } from './types.ts';
+// Values by key in a parsed file, and array entries for one to be written. Each look-up answers undefined when the key is absent
+// or holds something of another kind, since what a missing key means is for the caller to say.
+import type { GgufArrayEntry, GgufArrayValues, GgufFile, GgufScalarType } from './types.ts';
 
 type WithMetadata = Pick<GgufFile, 'metadata'>;
 
@@ -33,4 +33,9 @@ export function metadataNumbers(file: WithMetadata, key: string): number[] | und
   const entry = file.metadata.get(key);
   if (entry?.type !== 'array' || entry.elementType === 'string' || entry.elementType === 'bool') return undefined;
   return entry.value === undefined ? undefined : Array.from(entry.value as ArrayLike<number | bigint>, Number);
+}
+
+/** An array entry for `writeGguf`. */
+export function arrayEntry<T extends GgufScalarType>(elementType: T, value: GgufArrayValues[T]): GgufArrayEntry {
+  return { type: 'array', elementType, length: value.length, value } as GgufArrayEntry;
 }

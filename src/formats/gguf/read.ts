@@ -104,7 +104,10 @@ function fileSource(handle: FileHandle, sizeBytes: number): ByteSource {
   };
 }
 
-async function parseGguf(source: ByteSource, options: ReadOptions): Promise<GgufFile> {
+/**
+ * The same for any source of bytes; what it returns for a header alone, given the size of the whole file, is complete.
+ */
+export async function parseGguf(source: ByteSource, options: ReadOptions = {}): Promise<GgufFile> {
   const reader = new ByteReader(source, limits.headerBytes);
   const version = await readVersion(reader);
   const tensorCount = await readCount(reader, 'the number of tensors', limits.tensors, 33);
@@ -310,6 +313,10 @@ async function readStrings(reader: ByteReader, key: string, length: number, keep
         refuse(reader.offset - 8, `"${shown(key)}"[${index}] is ${sizeBytes} bytes long, which no string is`);
       }
       await reader.need(sizeBytes, `"${shown(key)}"[${index}]`);
+    }
+    if (!keep && mayBeLossy(key)) {
+      reader.take(sizeBytes);
+      continue;
     }
     let text = reader.takeText(sizeBytes);
     if (text === undefined) {

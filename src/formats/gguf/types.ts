@@ -94,7 +94,7 @@ export type GgufScalarEntry = { [T in GgufScalarType]: { type: T; value: GgufSca
 
 /**
  * An array. `value` is absent when the reader was told to leave out arrays of this length; `length` is always there.
- * `lossy` marks an array of strings some of which were not valid UTF-8 and had the bad bytes replaced by U+FFFD.
+ * `lossy` marks an array of strings some of which were not valid UTF-8 and had the bad bytes replaced by U+FFFD; it is only set on arrays whose values were kept.
  * Arrays never nest: the format would allow it, ggml refuses such files, and no model has them.
  */
 export type GgufArrayEntry = {
