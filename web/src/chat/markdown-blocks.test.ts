@@ -74,7 +74,7 @@ describe('splitMarkdown', () => {
       fc.property(markdown, (text) => {
         expect(joined(splitMarkdown(text).blocks)).toBe(html(text));
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 
@@ -85,7 +85,7 @@ describe('splitMarkdown', () => {
         for (const length of [...lengths].sort((a, b) => a - b)) split = splitMarkdown(text.slice(0, length), split);
         expect(splitMarkdown(text, split)).toEqual(splitMarkdown(text));
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 
