@@ -6,7 +6,7 @@ import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { FreeholdError } from '../../lib/errors.ts';
 import { ByteWriter, refuseToWrite } from './byte-writer.ts';
-import { parseGguf } from './read.ts';
+import { parseGguf } from './parse.ts';
 import {
   alignUp,
   defaultAlignment,
