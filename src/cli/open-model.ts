@@ -30,6 +30,7 @@ export async function openByName(name: string, config: Config, options: OpenOpti
     name: local.name,
     contextTokens: contextOf(local.contextTokens, config),
     sequences: options.sequences,
+    weightsBytes: local.sizeBytes,
     force: config.force,
   });
   return openLocalModel(

@@ -1,7 +1,7 @@
 // `freehold models`: the models on this machine, or with --catalogue those that can be pulled by name; each with
 // whether it fits into this machine's memory. Knows how to show, not how to find.
 import type { Command } from 'commander';
-import type { CatalogueEntry, LocalModel } from '../../hub/types.ts';
+import type { CatalogueEntry, LocalModel, ModelKind } from '../../hub/types.ts';
 import type { Config } from '../../lib/config.ts';
 import { formatBytes, formatCount } from '../../lib/units.ts';
 import { type CommonOptions, finish } from '../command.ts';
@@ -17,7 +17,7 @@ export function addModels(program: Command): void {
         'Lists the models on this machine: those that Freehold pulled and those found in other programs’ folders.',
       )
       .option('--catalogue', 'List the open models that can be pulled by name.'),
-    ['contextTokens', 'maxSequences'],
+    ['contextTokens'],
     async ({ options, output, config }) => {
       const { values } = await config();
       await (options.catalogue ? showCatalogue(values, output) : showLocal(values, output));
@@ -52,9 +52,10 @@ export async function showCatalogue(config: Config, output: Output): Promise<voi
   output.data({
     catalogue: catalogue.map((entry, index) => ({ ...entry, fits: fits[index] ?? null, here: here.has(entry.name) })),
   });
-  for (const line of catalogueTable(catalogue, fits, here, output.style, output.columns)) output.line(line);
-  output.line();
-  output.line(output.style.dim('Pull one: freehold pull NAME. FITS: into the memory free now. ● is here already.'));
+  for (const line of catalogueTables(catalogue, fits, here, output.style, output.columns)) output.line(line);
+  output.line(
+    output.style.dim('Pull one: freehold pull NAME. FITS: into the memory that is free now. ● is here already.'),
+  );
 }
 
 /** Whether a local model fits into the memory free now; undefined when its file cannot be judged. */
@@ -65,8 +66,11 @@ async function localFits(model: LocalModel, config: Config): Promise<boolean | u
       import('../../hub/fit.ts'),
     ]);
     const gguf = await readGguf(model.file, { maxArrayLength: 0 });
-    return checkFit(gguf, { contextTokens: contextOf(model.contextTokens, config), sequences: config.maxSequences })
-      .fits;
+    return checkFit(gguf, {
+      contextTokens: contextOf(model.contextTokens, config),
+      sequences: 1,
+      weightsBytes: model.sizeBytes,
+    }).fits;
   } catch {
     // a list is no place to fail for one file: loading it will say what is wrong
     return undefined;
@@ -74,8 +78,10 @@ async function localFits(model: LocalModel, config: Config): Promise<boolean | u
 }
 
 /** Whether the default variant of an entry fits into the memory free now. */
-async function entryFits(_entry: CatalogueEntry, _config: Config): Promise<boolean | undefined> {
-  return undefined;
+async function entryFits(entry: CatalogueEntry, config: Config): Promise<boolean | undefined> {
+  const { checkCatalogueFit } = await import('../../hub/fit.ts');
+  const variant = entry.variants[0];
+  return variant && checkCatalogueFit(entry, variant, { contextTokens: config.contextTokens, sequences: 1 }).fits;
 }
 
 /** Local models as a table. */
@@ -109,38 +115,50 @@ export function localTable(
   );
 }
 
-/** The catalogue as a table, one block for each kind of model. */
-export function catalogueTable(
+const kindTitles: Record<ModelKind, string> = {
+  chat: 'Chat',
+  embedding: 'Embedding: text into vectors, for search',
+  rerank: 'Rerank: passages by how well they answer',
+};
+
+/** The catalogue as one table for each kind of model, columns aligned across them. */
+export function catalogueTables(
   entries: readonly CatalogueEntry[],
   fits: readonly (boolean | undefined)[],
   here: ReadonlySet<string>,
   style: Style,
   columns: number,
 ): string[] {
-  return table(
+  // a narrow terminal has no room for both; `pull` names the licence again
+  const licences = columns >= 100;
+  const [titles = '', ...rows] = table(
     [
-      { title: 'NAME', paint: style.bold },
       { title: '' },
+      { title: 'NAME', paint: style.bold },
       { title: 'PARAMS', align: 'right' },
       { title: 'SIZE', align: 'right' },
       { title: 'CONTEXT', align: 'right' },
       { title: 'FITS' },
-      { title: 'LICENCE', paint: style.dim },
+      ...(licences ? [{ title: 'LICENCE', paint: style.dim }] : []),
       { title: 'GOOD FOR', shrinks: true },
     ],
     entries.map((entry, index) => [
+      here.has(entry.name) ? '●' : ' ',
       entry.name,
-      here.has(entry.name) ? '●' : '',
       formatCount(entry.parameters),
       formatBytes(entry.variants[0]?.sizeBytes ?? 0),
       formatContext(entry.contextTokens),
       fits[index] === undefined ? '?' : mark(fits[index] as boolean),
-      entry.licence,
-      entry.abilities.join(', '),
+      ...(licences ? [entry.licence] : []),
+      entry.abilities.filter((ability) => ability !== entry.kind).join(', '),
     ]),
     style,
     columns,
   );
+  return (Object.keys(kindTitles) as ModelKind[]).flatMap((kind, index) => {
+    const lines = rows.filter((_, row) => entries[row]?.kind === kind);
+    return lines.length === 0 ? [] : [style.accent(kindTitles[kind]), ...(index === 0 ? [titles] : []), ...lines, ''];
+  });
 }
 
 /** `8 k`, `128 k`: context in units of 1024 tokens. */

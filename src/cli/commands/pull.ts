@@ -35,10 +35,18 @@ Examples:
       try {
         const model = await pullShown(reference, values, output, stop.signal);
         output.data({ type: 'done', model });
-        const { formatBytes } = await import('../../lib/units.ts');
-        const quantisation = model.quantisation ? `, ${model.quantisation}` : '';
+        const [{ formatBytes }, { findInCatalogue }] = await Promise.all([
+          import('../../lib/units.ts'),
+          import('../../hub/catalogue.ts'),
+        ]);
+        const entry = findInCatalogue(reference);
+        const facts = [
+          formatBytes(model.sizeBytes),
+          model.quantisation,
+          entry && `${entry.publisher}, ${entry.licence}`,
+        ];
         output.line(
-          `${output.style.accent('✓')} ${output.style.bold(model.name)} is here (${formatBytes(model.sizeBytes)}${quantisation}).`,
+          `${output.style.accent('✓')} ${output.style.bold(model.name)} is here ${output.style.dim(`(${facts.filter(Boolean).join(', ')})`)}`,
         );
         if (model.kind === undefined || model.kind === 'chat') output.line(`  Talk to it: freehold chat ${model.name}`);
       } finally {
