@@ -239,10 +239,13 @@ export class Context {
     return new Float32Array(koffi.view(pointer, this.#vocabularySize * 4));
   }
 
-  /** Forgets the cells of a sequence from position `from` on. Default 0: all of them. */
-  removeSequence(sequence: number, from = 0): void {
+  /**
+   * Forgets the cells of a sequence from position `from` on. Default 0: all of them.
+   * @returns false where the memory cannot forget a part (recurrent models)
+   */
+  removeSequence(sequence: number, from = 0): boolean {
     const { llama } = this.#native;
-    llama.llama_memory_seq_rm(llama.llama_get_memory(this.#handle.pointer), sequence, from, -1);
+    return llama.llama_memory_seq_rm(llama.llama_get_memory(this.#handle.pointer), sequence, from, -1);
   }
 
   /** Lets the threads sleep until the next decode, which wakes them. */

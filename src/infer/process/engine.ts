@@ -1,0 +1,327 @@
+// Generation for many requests at once: one llama_decode a step over all active sequences. Knows tokens, slots and
+// requests; nothing of HTTP or processes. `process/main.ts` feeds it and carries its events away.
+import { TextDecoder } from 'node:util';
+import { FreeholdError, invariant } from '../../lib/errors.ts';
+import { createRandom, type Random } from '../../lib/random.ts';
+import type { GenerateEvent, GenerateRequest, StopReason } from '../../lib/text-model.ts';
+import type { Batch, Context, Model, Vocabulary } from '../../native/llama.ts';
+import type { EngineStats } from '../protocol.ts';
+import { type ChatTemplate, createChatTemplate } from './chat-template.ts';
+import { nextToAdmit, planStep } from './planner.ts';
+import { createPromptTokenizer, type PromptTokenizer } from './prompt.ts';
+import { type SamplingSettings, sampleToken, samplingDefaults } from './sampler.ts';
+import { StopMatcher } from './stop-matcher.ts';
+
+/** What one step produced, for all requests. */
+export interface StepOutput {
+  events: { id: number; event: GenerateEvent }[];
+  failures: { id: number; error: unknown }[];
+}
+
+/** A request that waits for a slot. */
+interface Waiting {
+  id: number;
+  tenant: string;
+  request: GenerateRequest;
+  prompt: Int32Array;
+}
+
+/** A place in the KV cache. What it held last stays there until another request needs the place. */
+interface Slot {
+  sequence: number;
+  tenant: string | undefined;
+  /** Tokens whose keys and values are in the cache, in order. */
+  tokens: number[];
+  /** When it was last freed; the oldest is reused first. */
+  freedAt: number;
+}
+
+/** A request that has a slot. */
+interface Running {
+  id: number;
+  tenant: string;
+  slot: Slot;
+  prompt: Int32Array;
+  /** Prompt tokens in the cache so far. */
+  prefilled: number;
+  cachedTokens: number;
+  /** Token to feed next, once the prompt is done. */
+  next: number;
+  outputTokens: number;
+  maxTokens: number;
+  settings: SamplingSettings;
+  random: Random;
+  decoder: TextDecoder;
+  stops: StopMatcher;
+}
+
+export interface EngineOptions {
+  queueLimit: number;
+  onStep: (output: StepOutput) => void;
+}
+
+export class Engine {
+  readonly #context: Context;
+  readonly #batch: Batch;
+  readonly #vocabulary: Vocabulary;
+  readonly #template: ChatTemplate;
+  readonly #tokenizer: PromptTokenizer;
+  readonly #options: EngineOptions;
+  readonly #slots: Slot[];
+  #waiting: Waiting[] = [];
+  #running: Running[] = [];
+  readonly #cancelled = new Set<number>();
+  #looping = false;
+  #clock = 0;
+  #steps = 0;
+  #prefillTokens = 0;
+  #outputTokens = 0;
+  #decodeMs = 0;
+
+  /** @throws FreeholdError model_failed when the model's chat template is not readable */
+  constructor(model: Model, context: Context, batch: Batch, options: EngineOptions) {
+    const { vocabulary } = model;
+    const text = (token: number | undefined) => (token === undefined ? '' : vocabulary.textOf(token));
+    this.#context = context;
+    this.#batch = batch;
+    this.#vocabulary = vocabulary;
+    this.#options = options;
+    this.#template = createChatTemplate(
+      model.chatTemplate,
+      { bos: text(vocabulary.bos), eos: text(vocabulary.eos) },
+      vocabulary.controlTokens.has('<|im_start|>'),
+    );
+    this.#tokenizer = createPromptTokenizer(vocabulary);
+    this.#slots = Array.from({ length: context.sequences }, (_, sequence) => ({
+      sequence,
+      tenant: undefined,
+      tokens: [],
+      freedAt: 0,
+    }));
+  }
+
+  stats(): EngineStats {
+    const held = this.#slots.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    return {
+      queued: this.#waiting.length,
+      active: this.#running.length,
+      steps: this.#steps,
+      prefillTokens: this.#prefillTokens,
+      outputTokens: this.#outputTokens,
+      decodeMs: this.#decodeMs,
+      kvUsed: held / (this.#context.contextTokens * this.#context.sequences),
+    };
+  }
+
+  /** Tokens of the request's prompt, template included. */
+  countTokens(request: GenerateRequest): number {
+    return this.#tokenizer.tokenize(this.#template.render(request), Number.POSITIVE_INFINITY).length;
+  }
+
+  /**
+   * Queues a request; its events arrive by `onStep`.
+   * @throws FreeholdError overloaded, context_exceeded, invalid_request, unsupported
+   */
+  submit(id: number, request: GenerateRequest): void {
+    if (this.#waiting.length >= this.#options.queueLimit) {
+      throw new FreeholdError('overloaded', `${this.#waiting.length} requests already wait for this model.`, {
+        retryAfterMs: 1000,
+        hint: 'Try again in a moment, or raise --queue-limit.',
+      });
+    }
+    const prompt = this.#tokenizer.tokenize(this.#template.render(request), this.#context.contextTokens);
+    if (prompt.length === 0) throw new FreeholdError('invalid_request', 'The prompt is empty.', { field: 'messages' });
+    this.#waiting.push({ id, tenant: request.tenant, request, prompt });
+    this.#start();
+  }
+
+  /** Ends a request within one step; its last event is a failure `cancelled`. */
+  cancel(id: number): void {
+    this.#cancelled.add(id);
+    this.#start();
+  }
+
+  #start(): void {
+    if (this.#looping) return;
+    this.#looping = true;
+    void this.#loop();
+  }
+
+  async #loop(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#running.length > 0) {
+      const output: StepOutput = { events: [], failures: [] };
+      this.#dropCancelled(output);
+      this.#admit(output);
+      if (this.#running.length > 0) await this.#step(output);
+      this.#options.onStep(output);
+      // let messages of other requests in between steps
+      await new Promise(setImmediate);
+    }
+    this.#cancelled.clear();
+    this.#looping = false;
+    this.#context.pauseThreads();
+  }
+
+  #dropCancelled(output: StepOutput): void {
+    if (this.#cancelled.size === 0) return;
+    for (const id of this.#cancelled) {
+      const running = this.#running.find((candidate) => candidate.id === id);
+      const waiting = this.#waiting.findIndex((candidate) => candidate.id === id);
+      if (running) this.#release(running);
+      if (waiting >= 0) this.#waiting.splice(waiting, 1);
+      if (running || waiting >= 0) {
+        output.failures.push({ id, error: new FreeholdError('cancelled', 'The request was cancelled.') });
+      }
+    }
+    this.#cancelled.clear();
+  }
+
+  #admit(output: StepOutput): void {
+    while (this.#running.length < this.#slots.length) {
+      const index = nextToAdmit(this.#waiting, this.#running);
+      if (index < 0) return;
+      const [{ id, tenant, request, prompt }] = this.#waiting.splice(index, 1) as [Waiting];
+      const slot = this.#chooseSlot(tenant, prompt);
+      // at least the last prompt token is computed anew: its logits are needed
+      let cachedTokens = slot.tenant === tenant ? Math.min(commonPrefix(slot.tokens, prompt), prompt.length - 1) : 0;
+      if (!this.#context.removeSequence(slot.sequence, cachedTokens)) {
+        // recurrent memory cannot forget a part
+        cachedTokens = 0;
+        this.#context.removeSequence(slot.sequence);
+      }
+      slot.tokens.length = cachedTokens;
+      slot.tenant = tenant;
+      const { seed, ...given } = request.sampling ?? {};
+      const settings = { ...samplingDefaults };
+      for (const [key, value] of Object.entries(given))
+        if (value !== undefined) settings[key as keyof SamplingSettings] = value;
+      this.#running.push({
+        id,
+        tenant,
+        slot,
+        prompt,
+        prefilled: cachedTokens,
+        cachedTokens,
+        next: -1,
+        outputTokens: 0,
+        maxTokens: request.maxTokens ?? Number.POSITIVE_INFINITY,
+        settings,
+        random: createRandom(seed ?? Math.floor(Math.random() * 0x1_0000_0000)),
+        decoder: new TextDecoder('utf-8', { ignoreBOM: true }),
+        stops: new StopMatcher(request.stop ?? []),
+      });
+      output.events.push({ id, event: { type: 'start', inputTokens: prompt.length, cachedTokens } });
+    }
+  }
+
+  /** The free slot that already holds most of the prompt for the same tenant, else the one that was free longest. */
+  #chooseSlot(tenant: string, prompt: Int32Array): Slot {
+    const busy = new Set(this.#running.map(({ slot }) => slot));
+    let best: Slot | undefined;
+    let bestShared = 0;
+    for (const slot of this.#slots) {
+      if (busy.has(slot)) continue;
+      const shared = slot.tenant === tenant ? commonPrefix(slot.tokens, prompt) : 0;
+      if (!best || shared > bestShared || (shared === bestShared && slot.freedAt < best.freedAt)) {
+        best = slot;
+        bestShared = shared;
+      }
+    }
+    invariant(best, 'a slot is free when a request is admitted');
+    return best;
+  }
+
+  #release(running: Running): void {
+    running.slot.freedAt = ++this.#clock;
+    this.#running = this.#running.filter((other) => other !== running);
+  }
+
+  async #step(output: StepOutput): Promise<void> {
+    const counts = planStep(
+      this.#running.map(({ prompt, prefilled }) => ({ remainingPrompt: prompt.length - prefilled })),
+      this.#context.batchTokens,
+    );
+    this.#batch.clear();
+    const wanted: { running: Running; row: number }[] = [];
+    this.#running.forEach((running, i) => {
+      const { slot, prompt } = running;
+      for (let n = counts[i] as number; n > 0; n--) {
+        const generating = running.prefilled === prompt.length;
+        const token = generating ? running.next : (prompt[running.prefilled++] as number);
+        const last = running.prefilled === prompt.length;
+        const row = this.#batch.add(token, slot.tokens.length, slot.sequence, last);
+        slot.tokens.push(token);
+        if (!generating) this.#prefillTokens += 1;
+        if (last) wanted.push({ running, row });
+      }
+    });
+    const startedAt = performance.now();
+    try {
+      await this.#context.decode(this.#batch);
+    } catch (error) {
+      this.#abandon(error, output);
+      return;
+    } finally {
+      this.#decodeMs += performance.now() - startedAt;
+      this.#steps += 1;
+    }
+    for (const { running, row } of wanted) {
+      try {
+        this.#accept(running, sampleToken(this.#context.logits(row), running.settings, running.random), output);
+      } catch (error) {
+        this.#release(running);
+        output.failures.push({ id: running.id, error });
+      }
+    }
+  }
+
+  /** A failed decode leaves the cache unknown: every sequence in it is given up. */
+  #abandon(error: unknown, output: StepOutput): void {
+    for (const running of this.#running) output.failures.push({ id: running.id, error });
+    this.#running = [];
+    for (const slot of this.#slots) {
+      this.#context.removeSequence(slot.sequence);
+      slot.tokens = [];
+      slot.tenant = undefined;
+    }
+  }
+
+  #accept(running: Running, token: number, output: StepOutput): void {
+    running.next = token;
+    running.outputTokens += 1;
+    this.#outputTokens += 1;
+    if (this.#vocabulary.isEndOfGeneration(token)) {
+      this.#finish(running, 'end-turn', output);
+      return;
+    }
+    const { text, stop } = running.stops.push(
+      running.decoder.decode(this.#vocabulary.bytesOf(token), { stream: true }),
+    );
+    if (text !== '') output.events.push({ id: running.id, event: { type: 'text-delta', text } });
+    if (stop !== undefined) this.#finish(running, 'stop-sequence', output, stop);
+    else if (running.outputTokens >= running.maxTokens) this.#finish(running, 'max-tokens', output);
+    else if (running.slot.tokens.length >= this.#context.contextTokens) this.#finish(running, 'context-full', output);
+  }
+
+  #finish(running: Running, reason: StopReason, output: StepOutput, stopSequence?: string): void {
+    const { id, prompt, cachedTokens, outputTokens } = running;
+    if (stopSequence === undefined) {
+      // bytes of an unfinished character come out as U+FFFD, text held back for a stop string as it is
+      const rest = running.stops.push(running.decoder.decode());
+      const text = rest.text + (rest.stop === undefined ? running.stops.flush() : '');
+      if (text !== '') output.events.push({ id, event: { type: 'text-delta', text } });
+    }
+    output.events.push(
+      { id, event: { type: 'usage', inputTokens: prompt.length, cachedTokens, outputTokens } },
+      { id, event: stopSequence === undefined ? { type: 'stop', reason } : { type: 'stop', reason, stopSequence } },
+    );
+    this.#release(running);
+  }
+}
+
+function commonPrefix(a: readonly number[], b: Int32Array): number {
+  const length = Math.min(a.length, b.length);
+  let i = 0;
+  while (i < length && a[i] === b[i]) i += 1;
+  return i;
+}

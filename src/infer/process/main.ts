@@ -1,0 +1,92 @@
+// The model process: loads one GGUF, answers the messages of `infer/protocol.ts`, and ends when its parent is gone.
+// Holds no secrets; its environment is an allow-list (see `infer/client.ts`).
+
+import { readGguf } from '../../formats/gguf/read.ts';
+import { FreeholdError, invariant, toErrorRecord } from '../../lib/errors.ts';
+import { mainDevice } from '../../native/devices.ts';
+import { loadNative } from '../../native/ffi.ts';
+import { Batch, Context, Model } from '../../native/llama.ts';
+import type { FromProcess, LoadOptions, ToProcess } from '../protocol.ts';
+import { Engine } from './engine.ts';
+
+/** Context of a conversation when nothing is configured, at most. */
+const defaultContextTokens = 4096;
+/** Conversations at once when nothing is configured. */
+const defaultSequences = 4;
+
+let engine: Engine | undefined;
+
+function send(message: FromProcess): void {
+  // the parent may be gone already; `disconnect` then ends this process
+  if (process.connected) process.send?.(message);
+}
+
+async function load(options: LoadOptions): Promise<void> {
+  const startedAt = performance.now();
+  // checked in TypeScript before native code opens it
+  await readGguf(options.file, { maxArrayLength: 0 });
+  const native = loadNative(options);
+  const model = await Model.load(native, { file: options.file, gpuLayers: options.device === 'cpu' ? 0 : -1 });
+  if (!model.hasDecoder) {
+    throw new FreeholdError('unsupported', `The model ${options.name} does not generate text.`, {
+      hint: 'Embedding and rerank models cannot chat yet.',
+    });
+  }
+  const contextTokens =
+    options.contextTokens || Math.min(model.trainedContextTokens || defaultContextTokens, defaultContextTokens);
+  const context = new Context(native, model, {
+    contextTokens,
+    sequences: options.maxSequences || defaultSequences,
+    threads: options.threads,
+  });
+  engine = new Engine(model, context, new Batch(native, context.batchTokens), {
+    queueLimit: options.queueLimit,
+    onStep({ events, failures }) {
+      invariant(engine, 'the engine steps after it was made');
+      for (const { id, error } of failures) send({ type: 'failed', id, error: toErrorRecord(error) });
+      if (events.length > 0 || failures.length > 0) send({ type: 'events', items: events, stats: engine.stats() });
+    },
+  });
+  send({
+    type: 'loaded',
+    capabilities: {
+      model: options.name,
+      contextTokens: context.contextTokens,
+      generate: true,
+      embed: false,
+      rerank: false,
+      tools: false,
+      vision: false,
+    },
+    loadMs: performance.now() - startedAt,
+    device: mainDevice(native)?.name ?? 'CPU',
+  });
+}
+
+process.on('message', (message: ToProcess) => {
+  switch (message.type) {
+    case 'load':
+      load(message.options).catch((error: unknown) => send({ type: 'load-failed', error: toErrorRecord(error) }));
+      return;
+    case 'generate':
+    case 'count-tokens':
+      try {
+        invariant(engine, 'the model is loaded before requests are sent');
+        if (message.type === 'generate') engine.submit(message.id, message.request);
+        else send({ type: 'tokens', id: message.id, count: engine.countTokens(message.request) });
+      } catch (error) {
+        if (!(error instanceof FreeholdError)) process.stderr.write(`${(error as Error).stack}\n`);
+        send({ type: 'failed', id: message.id, error: toErrorRecord(error) });
+      }
+      return;
+    case 'cancel':
+      engine?.cancel(message.id);
+      return;
+    default:
+      message satisfies never;
+  }
+});
+
+process.on('disconnect', () => process.exit(0));
+// the terminal's Ctrl-C reaches the whole group; the parent decides when this process ends
+process.on('SIGINT', () => {});
