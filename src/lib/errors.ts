@@ -45,6 +45,7 @@ export const errorKinds = {
     'A download broke off or its source answered with an error; it resumes where it stopped.',
   ),
   checksum_mismatch: kind(502, false, 'A downloaded file is not the one that was promised.'),
+  source_refused: kind(403, false, 'A source of a model asks for a token or a licence, or does not know the model.'),
   source_unreachable: kind(502, true, 'None of the sources of a model could be reached.'),
   native_library_missing: kind(500, false, 'The ggml and llama libraries were not found.'),
   native_library_untrusted: kind(500, false, 'A native library is not the one this release was tested with.'),

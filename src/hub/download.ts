@@ -1,0 +1,278 @@
+// One file from a URL to the disk: resumed where it stopped (also after kill -9), retried with back-off, checked. The
+// bytes gather in `<file>.part`; `<file>.part.json` says what they are part of. Knows HTTP and files, not models.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FreeholdError } from '../lib/errors.ts';
+import { formatBytes } from '../lib/units.ts';
+import { diskError, writeFileDurably } from './disk.ts';
+import { get, Interrupted, type Patience } from './http.ts';
+
+export interface DownloadOptions {
+  url: URL;
+  headers: Record<string, string>;
+  /** Where it goes in the end; this function leaves it complete in `<file>.part`. */
+  file: string;
+  /** What it is, for messages. */
+  what: string;
+  sizeBytes?: number;
+  /** Hex; checked by `verifyPart`, and a reason to trust a part file that has no usable etag. */
+  sha256?: string;
+  patience: Patience;
+  signal: AbortSignal;
+  /** Bytes of this file that are here, and how many there will be once known. */
+  onBytes: (receivedBytes: number, totalBytes: number | undefined) => void;
+  /** Called when the size is first known and before anything is written; throws disk_full. */
+  beforeWrite?: (remainingBytes: number) => Promise<void>;
+}
+
+export const partPath = (file: string): string => `${file}.part`;
+const statePath = (file: string): string => `${file}.part.json`;
+
+/** What the bytes in a part file are part of. */
+interface PartState {
+  url: string;
+  etag?: string;
+  sizeBytes?: number;
+  sha256?: string;
+}
+
+/**
+ * Fetches until `<file>.part` is complete.
+ * @throws FreeholdError download_failed (resumable), disk_full, file_io, source_refused, model_not_found; the signal's reason
+ */
+export async function download(options: DownloadOptions): Promise<void> {
+  const { patience, signal } = options;
+  let failures = 0;
+  for (;;) {
+    const before = await partSize(options.file);
+    try {
+      if (await attempt(options)) return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof Interrupted)) throw error;
+      // progress earns new patience: a long download over a bad line may break any number of times
+      failures = (await partSize(options.file)) > before ? 1 : failures + 1;
+      if (failures >= patience.attempts) {
+        throw new FreeholdError('download_failed', `${options.what} broke off: ${error.message}.`, {
+          cause: error,
+          hint: 'Pull again: it goes on where it stopped.',
+        });
+      }
+      const waitMs = error.retryAfterMs ?? patience.retryMs * 2 ** (failures - 1);
+      await sleep(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+}
+
+/** @returns whether the part is complete now */
+async function attempt(options: DownloadOptions): Promise<boolean> {
+  const { url, file, what } = options;
+  const state = await resumable(options);
+  const offset = state ? await partSize(file) : 0;
+  const known = options.sizeBytes ?? state?.sizeBytes;
+  options.onBytes(offset, known);
+  if (state && known !== undefined && offset === known) return true;
+  const headers = { ...options.headers };
+  if (offset > 0) {
+    headers.range = `bytes=${offset}-`;
+    if (state?.etag) headers['if-range'] = state.etag;
+  }
+  const response = await get(url, headers, what, options.patience, options.signal);
+  if (response.status === 416) {
+    // the part is as long as the file, or longer: begin again unless it is exactly it
+    const total = Number(/^bytes \*\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1] ?? Number.NaN);
+    await response.body?.cancel().catch(() => undefined);
+    if (offset > 0 && total === offset && (known === undefined || known === total)) return true;
+    await discardPart(file);
+    throw new Interrupted(`${url.host} refused to go on after ${formatBytes(offset)}`);
+  }
+  const goesOn = response.status === 206 && rangeStart(response) === offset && offset > 0;
+  const start = goesOn ? offset : 0;
+  if (response.status === 206 && !goesOn) {
+    await response.body?.cancel().catch(() => undefined);
+    await discardPart(file);
+    throw new Interrupted(`${url.host} sent another part than was asked for`);
+  }
+  const length = Number(response.headers.get('content-length') ?? Number.NaN);
+  const total = Number.isFinite(length) ? start + length : undefined;
+  if (options.sizeBytes !== undefined && total !== undefined && total !== options.sizeBytes) {
+    await response.body?.cancel().catch(() => undefined);
+    throw new FreeholdError(
+      'checksum_mismatch',
+      `${what} should have ${options.sizeBytes} bytes, and ${url.host} sends ${total}.`,
+      { hint: 'The file changed on the hub or something between here and there alters it. Try again later.' },
+    );
+  }
+  const sizeBytes = options.sizeBytes ?? total;
+  const next: PartState = { url: url.href };
+  const etag = response.headers.get('etag');
+  // only a strong etag may be used with a range
+  if (etag && !etag.startsWith('W/')) next.etag = etag;
+  if (sizeBytes !== undefined) next.sizeBytes = sizeBytes;
+  if (options.sha256) next.sha256 = options.sha256;
+  try {
+    if (sizeBytes !== undefined) await options.beforeWrite?.(sizeBytes - start);
+    if (start === 0) await discardPart(file);
+    await writeFileDurably(statePath(file), JSON.stringify(next));
+  } catch (error) {
+    await response.body?.cancel().catch(() => undefined);
+    throw error;
+  }
+  await receive(response, start, sizeBytes, options);
+  return true;
+}
+
+/** Appends an answer's body to the part. */
+async function receive(
+  response: Response,
+  start: number,
+  sizeBytes: number | undefined,
+  { file, url, signal, patience, onBytes }: DownloadOptions,
+): Promise<void> {
+  let handle: FileHandle;
+  try {
+    handle = await open(partPath(file), start > 0 ? 'r+' : 'w');
+  } catch (error) {
+    await response.body?.cancel().catch(() => undefined);
+    throw diskError(error, partPath(file), 'Writing');
+  }
+  const reader = response.body?.getReader();
+  let received = start;
+  try {
+    for (;;) {
+      const chunk = reader ? await readSome(reader, url, patience, signal) : undefined;
+      if (!chunk) break;
+      if (sizeBytes !== undefined && received + chunk.length > sizeBytes) {
+        throw new Interrupted(`${url.host} sent more than the ${sizeBytes} bytes it announced`);
+      }
+      await write(handle, chunk, received, file);
+      received += chunk.length;
+      onBytes(received, sizeBytes);
+    }
+  } finally {
+    await reader?.cancel().catch(() => undefined);
+    await handle.close();
+  }
+  if (sizeBytes !== undefined && received < sizeBytes) {
+    throw new Interrupted(
+      `${url.host} closed the connection after ${formatBytes(received)} of ${formatBytes(sizeBytes)}`,
+    );
+  }
+}
+
+async function write(handle: FileHandle, chunk: Uint8Array, position: number, file: string): Promise<void> {
+  let written = 0;
+  try {
+    // a full disk may take part of a chunk before it says so
+    while (written < chunk.length) {
+      written += (await handle.write(chunk, written, chunk.length - written, position + written)).bytesWritten;
+    }
+  } catch (error) {
+    throw diskError(error, partPath(file), 'Writing');
+  }
+}
+
+async function readSome(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  url: URL,
+  patience: Patience,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Interrupted(`${url.host} sent nothing for ${patience.silenceMs / 1000} s`)),
+      patience.silenceMs,
+    );
+  });
+  try {
+    const { done, value } = await Promise.race([reader.read(), silence]);
+    return done ? undefined : value;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error instanceof Interrupted ? error : new Interrupted(`${url.host}: connection broken`, undefined, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The state of a part that may be gone on with: of the same file, and of a kind that cannot be mixed up. */
+async function resumable({ url, file, sha256, sizeBytes }: DownloadOptions): Promise<PartState | undefined> {
+  const size = await partSize(file);
+  const text = await readFile(statePath(file), 'utf8').catch(() => undefined);
+  if (size === 0 || text === undefined) return undefined;
+  try {
+    const state = JSON.parse(text) as PartState;
+    const sameFile = sha256 ? state.sha256 === sha256 : state.url === url.href && state.etag !== undefined;
+    const known = sizeBytes ?? state.sizeBytes;
+    return sameFile && (known === undefined || size <= known) ? state : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function partSize(file: string): Promise<number> {
+  return (await stat(partPath(file)).catch(() => undefined))?.size ?? 0;
+}
+
+/** Bytes of a file that an earlier, interrupted download left here. */
+export const partialBytes = partSize;
+
+/** Deletes a part and its state. */
+export async function discardPart(file: string): Promise<void> {
+  await rm(statePath(file), { force: true });
+  await rm(partPath(file), { force: true });
+}
+
+/** Deletes the state of a part that was moved to its place. */
+export async function forgetPart(file: string): Promise<void> {
+  await rm(statePath(file), { force: true });
+}
+
+function rangeStart(response: Response): number | undefined {
+  const found = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '');
+  return found ? Number(found[1]) : undefined;
+}
+
+/**
+ * SHA-256 of a file, hex.
+ * @param onBytes bytes read so far
+ */
+export async function sha256Of(file: string, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<string> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  try {
+    for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20, signal })) {
+      hash.update(chunk as Buffer);
+      bytes += (chunk as Buffer).length;
+      onBytes(bytes);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw diskError(error, file, 'Reading');
+  }
+  return hash.digest('hex');
+}
+
+/**
+ * Checks a complete part. One that is wrong is deleted, since going on with it could never succeed.
+ * @throws FreeholdError checksum_mismatch
+ */
+export async function verifyPart(
+  file: string,
+  sha256: string,
+  what: string,
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const found = await sha256Of(partPath(file), signal, onBytes);
+  if (found === sha256.toLowerCase()) return;
+  await discardPart(file);
+  throw new FreeholdError(
+    'checksum_mismatch',
+    `${what} arrived with the SHA-256 ${found}, and its source states ${sha256}. It was deleted.`,
+    { hint: 'Pull again; if it happens again, something between here and the hub alters files.' },
+  );
+}

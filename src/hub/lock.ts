@@ -1,0 +1,132 @@
+// One pull of a model at a time, across processes: a lock file that names its holder. The lock of a process that died
+// is taken over. Knows processes and one file; not what is being protected.
+import { readFileSync } from 'node:fs';
+import { open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import os from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { newId } from '../lib/ids.ts';
+import { diskError } from './disk.ts';
+
+interface Holder {
+  token: string;
+  pid: number;
+  host: string;
+  /** When the process started, where the system tells: process numbers are used again. */
+  started: string | undefined;
+}
+
+/** A holder touches its file this often; on another host silence of `foreignSilenceMs` means it is gone. */
+const touchEveryMs = 10_000;
+const foreignSilenceMs = 120_000;
+const pollMs = 200;
+
+/**
+ * Waits for the lock and takes it.
+ * @param onWait called once when somebody else holds it
+ * @returns gives it back; never throws
+ * @throws the signal's reason when aborted while waiting; FreeholdError file_io, disk_full
+ */
+export async function takeLock(
+  file: string,
+  { signal, onWait }: { signal?: AbortSignal; onWait?: () => void } = {},
+): Promise<() => Promise<void>> {
+  const mine: Holder = { token: newId('lock'), pid: process.pid, host: os.hostname(), started: startOf(process.pid) };
+  let waited = false;
+  for (;;) {
+    signal?.throwIfAborted();
+    if (await create(file, mine)) return hold(file, mine);
+    const holder = await readHolder(file);
+    if (holder !== 'gone' && (await isGone(file, holder))) {
+      await takeAway(file, holder);
+      continue;
+    }
+    if (!waited) onWait?.();
+    waited = true;
+    await sleep(pollMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
+  }
+}
+
+async function create(file: string, mine: Holder): Promise<boolean> {
+  try {
+    const handle = await open(file, 'wx');
+    try {
+      await handle.writeFile(JSON.stringify(mine));
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw diskError(error, file, 'Writing');
+  }
+  return true;
+}
+
+function hold(file: string, mine: Holder): () => Promise<void> {
+  const timer = setInterval(() => {
+    const now = new Date();
+    utimes(file, now, now).catch(() => undefined);
+  }, touchEveryMs);
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    const holder = await readHolder(file);
+    if (holder !== 'gone' && holder?.token === mine.token) await rm(file, { force: true }).catch(() => undefined);
+  };
+}
+
+/** Undefined where the file is there and names nobody: written half, by a process that died or is writing now. */
+async function readHolder(file: string): Promise<Holder | 'gone' | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text === undefined) return 'gone';
+  try {
+    const holder = JSON.parse(text) as Partial<Holder>;
+    return typeof holder.pid === 'number' && typeof holder.token === 'string' ? (holder as Holder) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function isGone(file: string, holder: Holder | undefined): Promise<boolean> {
+  const touched = await stat(file).catch(() => undefined);
+  const silentMs = touched ? Date.now() - touched.mtimeMs : 0;
+  if (!holder) return silentMs > 2000;
+  if (holder.host !== os.hostname()) return silentMs > foreignSilenceMs;
+  if (!isAlive(holder.pid)) return true;
+  return holder.started !== undefined && holder.started !== startOf(holder.pid);
+}
+
+/**
+ * Takes a dead holder's file away. Two may try at once: a rename has one winner, and whoever finds that it moved
+ * somebody's fresh lock puts that back.
+ */
+async function takeAway(file: string, dead: Holder | undefined): Promise<void> {
+  const aside = `${file}.${newId('stale')}`;
+  try {
+    await rename(file, aside);
+  } catch {
+    return;
+  }
+  const moved = await readHolder(aside);
+  if (moved !== 'gone' && moved?.token !== dead?.token) await rename(aside, file).catch(() => undefined);
+  else await rm(aside, { force: true });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Start time of a process in clock ticks since boot, from Linux's /proc; undefined elsewhere. */
+function startOf(pid: number): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // the second field is the command in parentheses and may hold anything; the start is the 20th after it
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
