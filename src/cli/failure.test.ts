@@ -35,6 +35,7 @@ describe('a failure', () => {
   it('exits with 2 for wrong usage and settings, 130 when interrupted, else 1', () => {
     expect(exitStatus(usageError('x'))).toBe(2);
     expect(exitStatus(new FreeholdError('config_invalid', 'x'))).toBe(2);
+    expect(exitStatus(new FreeholdError('invalid_request', 'x'))).toBe(2);
     expect(exitStatus(new FreeholdError('cancelled', 'x'))).toBe(130);
     expect(exitStatus(new FreeholdError('model_not_found', 'x'))).toBe(1);
   });

@@ -1,6 +1,6 @@
 // How a command fails: message, hint, exit status. People read standard error; with --json a program reads one object
 // on standard output. Exit status: 1 failed, 2 wrong usage (a bad flag, setting or argument).
-import { asFreeholdError, FreeholdError, toErrorRecord } from '../lib/errors.ts';
+import { asFreeholdError, type ErrorCode, FreeholdError, toErrorRecord } from '../lib/errors.ts';
 import { createStyle, type Style, wantsColour } from './output.ts';
 import { oneLine, stripControls } from './text.ts';
 
@@ -9,9 +9,11 @@ export function usageError(message: string, hint?: string): FreeholdError {
   return new FreeholdError('usage', message, hint === undefined ? {} : { hint });
 }
 
+const usageCodes: readonly ErrorCode[] = ['usage', 'config_invalid', 'invalid_request'];
+
 /** 2 for what the caller must write otherwise, 130 when interrupted, else 1. */
 export function exitStatus(error: FreeholdError): number {
-  if (error.code === 'usage' || error.code === 'config_invalid') return 2;
+  if (usageCodes.includes(error.code)) return 2;
   return error.code === 'cancelled' ? 130 : 1;
 }
 

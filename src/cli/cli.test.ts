@@ -1,0 +1,260 @@
+// The command as a person or a script starts it: the built program in a process of its own, a home of its own.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const main = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
+const fixture = path.resolve(import.meta.dirname, '../../test/fixtures/tiny.gguf');
+
+let folder: string;
+let home: string;
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'freehold-cli-'));
+  home = path.join(folder, 'home');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Run {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function freehold(
+  args: string[],
+  options: { env?: Record<string, string>; input?: string; cwd?: string } = {},
+): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [main, ...args], {
+      cwd: options.cwd ?? folder,
+      // HOME as well, so that no other program's models are found
+      env: { PATH: process.env.PATH, HOME: folder, FREEHOLD_HOME: home, ...options.env },
+    });
+    const run: Run = { status: null, stdout: '', stderr: '' };
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      run.stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      run.stderr += text;
+    });
+    child.on('error', reject);
+    child.on('close', (status) => resolve({ ...run, status }));
+    child.stdin.on('error', () => {});
+    child.stdin.end(options.input ?? '');
+  });
+}
+
+const commands = [
+  'up',
+  'chat',
+  'pull',
+  'models',
+  'rm',
+  'keys',
+  'keys create',
+  'keys list',
+  'keys revoke',
+  'doctor',
+  'config',
+];
+
+describe('help', () => {
+  it.each(commands)('%s', async (command) => {
+    const run = await freehold([...command.split(' '), '--help']);
+    expect(run).toMatchObject({ status: 0, stderr: '' });
+    expect(run.stdout).toContain(`Usage: freehold ${command}`);
+    if (command !== 'keys') expect(run.stdout).toMatch(/--json\b/);
+  });
+
+  it('of the whole names every command, with --help, help, or nothing', async () => {
+    const runs = await Promise.all([freehold(['--help']), freehold(['help']), freehold([])]);
+    for (const run of runs) {
+      expect(run).toMatchObject({ status: 0, stderr: '' });
+      for (const command of commands) expect(run.stdout).toContain(`  ${command.split(' ')[0]} `);
+    }
+  });
+
+  it('needs no configuration and no schema: a broken one does not break it', async () => {
+    expect((await freehold(['up', '--help'], { env: { FREEHOLD_PORT: 'nonsense' } })).status).toBe(0);
+  });
+
+  it('has the version', async () => {
+    const { version } = JSON.parse(readFileSync(path.resolve(main, '../../../package.json'), 'utf8'));
+    expect(await freehold(['--version'])).toMatchObject({ status: 0, stdout: `${version}\n` });
+  });
+});
+
+describe('a wrong command line', () => {
+  it.each([
+    [['modles'], "Unknown command 'modles'", 'models'],
+    [['up', '--prot', '1'], "Unknown option '--prot'", '--port'],
+    [['keys', 'crate'], "Unknown command 'crate'", 'create'],
+    [['keys', 'create', '--name', 'x', '--role', 'boss'], "'boss' is invalid", 'admin, member, service'],
+    [['keys', 'create'], "Required option '--name", '--help'],
+    [['rm'], "Missing required argument 'name'", '--help'],
+    [['chat', '--temperature', 'hot'], "'hot' is invalid", 'from 0 to 2'],
+    [['chat', '--max-tokens', '1.5'], "'1.5' is invalid", 'whole number'],
+  ])('%j exits with 2, says what is wrong and what to do', async (args, message, hint) => {
+    const run = await freehold(args);
+    expect(run.status).toBe(2);
+    expect(run.stdout).toBe('');
+    expect(run.stderr.toLowerCase()).toContain(message.toLowerCase());
+    expect(run.stderr).toContain(hint);
+    expect(run.stderr).not.toContain('\u001b');
+  });
+
+  it('is JSON on standard output with --json', async () => {
+    const run = await freehold(['up', '--json', '--prot', '1']);
+    expect(run).toMatchObject({ status: 2, stderr: '' });
+    expect(JSON.parse(run.stdout)).toMatchObject({ error: { code: 'usage', hint: expect.stringContaining('--port') } });
+  });
+});
+
+describe('config', () => {
+  const settings = async (args: string[], options: Parameters<typeof freehold>[1] = {}) => {
+    const run = await freehold(['config', '--json', ...args], options);
+    expect(run.stderr).toBe('');
+    const parsed = JSON.parse(run.stdout) as {
+      file: string;
+      fileFound: boolean;
+      settings: { name: string; value: unknown; origin: string }[];
+    };
+    return { ...parsed, by: Object.fromEntries(parsed.settings.map(({ name, ...rest }) => [name, rest])) };
+  };
+
+  it('says where each value came from: flag before environment before file before default', async () => {
+    const cwd = mkdtempSync(path.join(folder, 'config-'));
+    writeFileSync(path.join(cwd, 'freehold.config.json'), JSON.stringify({ port: 1, host: '127.0.0.2', threads: 3 }));
+    const { by, file, fileFound } = await settings(['--port', '3'], {
+      cwd,
+      env: { FREEHOLD_PORT: '2', FREEHOLD_THREADS: '5' },
+    });
+    expect(by.port).toMatchObject({ value: 3, origin: 'flag' });
+    expect(by.threads).toMatchObject({ value: 5, origin: 'environment' });
+    expect(by.host).toMatchObject({ value: '127.0.0.2', origin: 'file' });
+    expect(by.maxSequences).toMatchObject({ origin: 'default' });
+    expect(by.auth).toMatchObject({ value: true, origin: 'default' });
+    expect(file).toBe(path.join(cwd, 'freehold.config.json'));
+    expect(fileFound).toBe(true);
+    expect((await settings(['--no-auth'])).by.auth).toMatchObject({ value: false, origin: 'flag' });
+  });
+
+  it('prints no secret, in neither form', async () => {
+    const env = { FREEHOLD_HUB_TOKEN: 'hf_secret' };
+    const runs = await Promise.all([freehold(['config'], { env }), freehold(['config', '--json'], { env })]);
+    for (const run of runs) {
+      expect(run.stdout).toContain('hubToken');
+      expect(run.stdout + run.stderr).not.toContain('hf_secret');
+    }
+  });
+
+  it.each([
+    [['--port', '99999'], {}, '--port'],
+    [['--port', 'http'], {}, '--port'],
+    [[], { FREEHOLD_MAX_SEQUENCES: '0' }, 'FREEHOLD_MAX_SEQUENCES'],
+    [[], { FREEHOLD_LOG_LEVEL: 'loud' }, 'FREEHOLD_LOG_LEVEL'],
+    [[], { FREEHOLD_CONFIG: 'nowhere.json' }, 'nowhere.json'],
+  ])('refuses %j %j with status 2, naming it', async (args, env, name) => {
+    const run = await freehold(['config', ...args], { env: env as Record<string, string> });
+    expect(run.status).toBe(2);
+    expect(run.stderr).toContain(name);
+  });
+
+  it('names a setting of the file that there is not', async () => {
+    const cwd = mkdtempSync(path.join(folder, 'config-'));
+    writeFileSync(path.join(cwd, 'freehold.config.json'), '{"prot": 1}');
+    const run = await freehold(['config', '--json'], { cwd });
+    expect(run.status).toBe(2);
+    expect(JSON.parse(run.stdout).error).toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringContaining('"prot"'),
+    });
+  });
+});
+
+describe('keys', () => {
+  it('are created, shown once, listed without the key, and revoked', async () => {
+    const created = await freehold(['keys', 'create', '--name', 'shop', '--role', 'service', '--json']);
+    expect(created).toMatchObject({ status: 0, stderr: '' });
+    const { key, id } = JSON.parse(created.stdout);
+    expect(key).toMatch(/^fh_\w{40}$/);
+
+    const listed = await freehold(['keys', 'list', '--json']);
+    expect(listed.stdout).not.toContain(key);
+    expect(JSON.parse(listed.stdout).keys).toMatchObject([{ id, name: 'shop', role: 'service', revokedAt: null }]);
+    expect((await freehold(['keys', 'list'])).stdout).toMatch(new RegExp(`^${id} +shop +service `, 'm'));
+
+    expect(await freehold(['keys', 'revoke', id])).toMatchObject({ status: 0, stdout: `Revoked ${id}.\n` });
+    expect(JSON.parse((await freehold(['keys', 'list', '--json'])).stdout).keys[0].revokedAt).toBeGreaterThan(0);
+    const again = await freehold(['keys', 'revoke', id]);
+    expect(again).toMatchObject({ status: 1, stdout: '' });
+    expect(again.stderr).toContain('revoked already');
+  });
+
+  it('print the key alone on standard output, for $(…)', async () => {
+    const run = await freehold(['keys', 'create', '--name', 'me']);
+    expect(run.stdout).toMatch(/^fh_\w{40}\n$/);
+    expect(run.stderr).toContain('member key key_');
+  });
+
+  it('are in a home that only its owner can read', async () => {
+    await freehold(['keys', 'list']);
+    expect(statSync(home).mode & 0o777).toBe(0o700);
+    for (const file of readdirSync(home).filter((name) => name.startsWith('freehold.db'))) {
+      expect(statSync(path.join(home, file)).mode & 0o777).toBe(0o600);
+    }
+  });
+
+  it('refuse a bad name, and an id that there is not, as JSON too', async () => {
+    expect((await freehold(['keys', 'create', '--name', ''])).status).toBe(2);
+    const run = await freehold(['keys', 'revoke', 'key_none', '--json']);
+    expect(run).toMatchObject({ status: 1, stderr: '' });
+    expect(JSON.parse(run.stdout).error).toMatchObject({
+      code: 'not_found',
+      message: expect.stringContaining('key_none'),
+    });
+  });
+});
+
+describe('models', () => {
+  it('come and go: none, pulled from a file, listed, refused or removed', async () => {
+    const own = { FREEHOLD_HOME: path.join(folder, 'models-home') };
+    const none = await freehold(['models'], { env: own });
+    expect(none).toMatchObject({ status: 0, stderr: '' });
+    expect(none.stdout).toContain('freehold pull');
+
+    const pulled = await freehold(['pull', fixture, '--json'], { env: own });
+    expect(pulled.status).toBe(0);
+    const lines = pulled.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const { model } = lines.at(-1);
+    expect(lines.at(-1).type).toBe('done');
+
+    const listed = JSON.parse((await freehold(['models', '--json'], { env: own })).stdout);
+    expect(listed.models).toMatchObject([{ name: model.name, origin: model.origin, fits: true }]);
+    expect((await freehold(['models'], { env: own })).stdout).toMatch(new RegExp(`^${model.name} .*✓$`, 'm'));
+
+    const unsure = await freehold(['rm', 'nothing-of-that-name'], { env: own });
+    expect(unsure).toMatchObject({ status: 1, stdout: '' });
+    expect(unsure.stderr).toContain('nothing-of-that-name');
+    statSync(fixture);
+  });
+
+  it('are pulled only from what there is', async () => {
+    const run = await freehold(['pull', './nowhere.gguf', '--json']);
+    expect(run.status).toBe(1);
+    expect(JSON.parse(run.stdout.trimEnd().split('\n').at(-1) ?? '').error.code).toBe('file_not_found');
+  });
+
+  it('of the catalogue are shown, and marked', async () => {
+    const { catalogue } = JSON.parse((await freehold(['models', '--catalogue', '--json'])).stdout);
+    expect(catalogue.length).toBeGreaterThanOrEqual(20);
+    expect(catalogue[0]).toMatchObject({ name: expect.any(String), fits: expect.any(Boolean), here: false });
+    const shown = (await freehold(['pull'])).stdout;
+    for (const entry of catalogue) expect(shown).toContain(entry.name);
+  });
+});
