@@ -94,7 +94,12 @@ export class ByteReader {
     return text;
   }
 
-  /** Passes over bytes without keeping them. */
+  /** Passes over buffered bytes. */
+  advance(length: number): void {
+    this.#position += length;
+  }
+
+  /** Passes over bytes that need not be buffered, without reading them. */
   async skip(length: number, what: string): Promise<void> {
     this.require(length, what);
     if (this.buffered(length)) {

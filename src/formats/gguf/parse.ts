@@ -251,7 +251,7 @@ async function readStrings(reader: ByteReader, key: string, length: number, keep
       await reader.need(sizeBytes, `"${shown(key)}"[${index}]`);
     }
     if (!keep && mayBeLossy(key)) {
-      reader.take(sizeBytes);
+      reader.advance(sizeBytes);
       continue;
     }
     let text = reader.takeText(sizeBytes);
