@@ -1,8 +1,35 @@
 // Which models are loaded: a name becomes a running model on first use, and the least recently used one makes room.
-// Knows how to load only through what it is given (`open`, `find`), so tests need no model and no hub.
-import type { LocalModelState, LocalTextModel } from '../infer/client.ts';
+// Knows files, memory and processes only through what it is given, so tests need no model and no hub.
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import type { LocalModelState, LocalTextModel, openLocalModel } from '../infer/client.ts';
+import type { Config } from '../lib/config.ts';
+import { asFreeholdError, FreeholdError } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import { nearestNames } from './nearest-names.ts';
 
-/** A loaded or loading model, as `/health` and `freehold` show it. */
+/** The least that must be known of a model's file to load it. */
+export interface ModelFile {
+  name: string;
+  /** Absolute path of the GGUF; the first part when split. */
+  file: string;
+  /** All parts together, where known. */
+  sizeBytes?: number;
+}
+
+export interface ModelRegistryOptions {
+  config: Config;
+  open: typeof openLocalModel;
+  /** The model of that name on this machine, aliases of the catalogue included. */
+  find(name: string): Promise<ModelFile | undefined>;
+  /** Throws does_not_fit when the model needs more memory than is free. Not asked when `config.force`. */
+  requireFit(model: ModelFile): Promise<void>;
+  /** Names on this machine, and names that `freehold pull` knows; for error messages. */
+  names(): Promise<{ here: string[]; catalogue: string[] }>;
+  logger: Logger;
+}
+
+/** A loaded or loading model, as `/health` and `/metrics` show it. */
 export interface ModelStatus {
   name: string;
   state: LocalModelState;
@@ -15,10 +42,214 @@ export interface ModelRegistry {
    * @throws FreeholdError model_not_found, file_not_found, does_not_fit, gguf_invalid, model_failed, …
    */
   get(name: string): Promise<LocalTextModel>;
+  /** The model's own name behind a name; undefined when it is not here. Loads nothing. */
+  nameOf(name: string): Promise<string | undefined>;
   /** Loads a model before the first request asks for it. */
   preload(name: string): Promise<void>;
+  /** Marks a model as in use; it is not unloaded until the function that is returned was called. */
+  hold(model: LocalTextModel): () => void;
   /** Models that are loaded or being loaded. */
   status(): ModelStatus[];
-  /** Ends every model process. */
+  /** The models that run, for their statistics. */
+  running(): LocalTextModel[];
+  /** Ends every model process; requests in flight fail with shutting_down. */
   close(): Promise<void>;
 }
+
+interface Entry {
+  source: ModelFile;
+  /** The load, done or not; failed loads leave the table. */
+  loading: Promise<LocalTextModel>;
+  model: LocalTextModel | undefined;
+  /** Larger is more recent. */
+  lastUsed: number;
+  /** Requests that use it now. */
+  holds: number;
+}
+
+export function createModelRegistry(options: ModelRegistryOptions): ModelRegistry {
+  const { config, logger } = options;
+  /** By the model's own name. */
+  const entries = new Map<string, Entry>();
+  /** Every name that was asked for and led to a model -> its own name. */
+  const resolved = new Map<string, ModelFile>();
+  let uses = 0;
+  let closed = false;
+  /** Loads wait for each other, so that each sees the memory the one before it took. */
+  let lastLoad: Promise<unknown> = Promise.resolve();
+
+  const alive = (entry: Entry | undefined): entry is Entry =>
+    entry !== undefined && entry.model?.state !== 'failed' && entry.model?.state !== 'closed';
+
+  const wantedName = (name: string) => (name === 'default' ? config.defaultModel : name);
+
+  async function lookUp(name: string): Promise<ModelFile | undefined> {
+    const wanted = wantedName(name);
+    const known = resolved.get(wanted);
+    if (known && alive(entries.get(known.name))) return known;
+    // only the operator may name files; a remote caller names models
+    if (isPath(wanted)) return wanted === config.defaultModel ? fileOnDisk(wanted) : undefined;
+    return (await options.find(wanted)) ?? known;
+  }
+
+  async function resolve(name: string): Promise<ModelFile> {
+    const wanted = wantedName(name);
+    const found = await lookUp(name);
+    if (!found) throw await notHere(name, wanted);
+    if (resolved.size > 1000) resolved.clear();
+    resolved.set(wanted, found);
+    resolved.set(found.name, found);
+    return found;
+  }
+
+  async function notHere(name: string, wanted: string): Promise<FreeholdError> {
+    const { here, catalogue } = await options.names();
+    const what =
+      name === 'default'
+        ? `The default model "${wanted}" is not here.`
+        : `There is no model "${shorten(wanted)}" here.`;
+    const stem = wanted.toLowerCase().split(':')[0] ?? '';
+    if (catalogue.includes(stem)) {
+      return new FreeholdError('model_not_found', what, {
+        hint: `Fetch it with: freehold pull ${wanted}`,
+        field: 'model',
+      });
+    }
+    const near = nearestNames(wanted, [...here, ...catalogue]);
+    const missing = near.find((candidate) => !here.includes(candidate));
+    const mean = near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : '';
+    const have =
+      here.length > 0 ? `Models here: ${['default', ...here].slice(0, 10).join(', ')}. ` : 'No model is here yet. ';
+    return new FreeholdError('model_not_found', what, {
+      hint: `${mean}${have}To fetch one: freehold pull ${missing ?? 'NAME'}`,
+      field: 'model',
+    });
+  }
+
+  async function load(source: ModelFile): Promise<LocalTextModel> {
+    if (!existsSync(source.file)) {
+      throw new FreeholdError(
+        'file_not_found',
+        `The file of the model "${source.name}" is gone: ${source.file} was moved or deleted.`,
+        {
+          hint: `Put it back, or fetch it again with: freehold pull ${source.name}`,
+          field: 'model',
+        },
+      );
+    }
+    if (!config.force) await makeRoom(source);
+    if (closed) throw shuttingDown();
+    const startMs = performance.now();
+    const model = await options.open(
+      {
+        name: source.name,
+        file: source.file,
+        contextTokens: config.contextTokens,
+        maxSequences: config.maxSequences,
+        threads: config.threads,
+        device: config.device,
+        libDir: config.libDir,
+        home: config.home,
+        queueLimit: config.queueLimit,
+      },
+      logger,
+    );
+    if (closed) {
+      await model.close();
+      throw shuttingDown();
+    }
+    logger.info(
+      { model: source.name, device: model.device, ms: Math.round(performance.now() - startMs) },
+      'model loaded',
+    );
+    return model;
+  }
+
+  /** Unloads models nobody uses, oldest first, until this one fits. */
+  async function makeRoom(source: ModelFile): Promise<void> {
+    for (;;) {
+      try {
+        return await options.requireFit(source);
+      } catch (error) {
+        if (asFreeholdError(error).code !== 'does_not_fit') throw error;
+        const [oldest] = [...entries.values()]
+          .filter(({ model, holds }) => model !== undefined && holds === 0 && model.stats().active === 0)
+          .sort((a, b) => a.lastUsed - b.lastUsed);
+        if (!oldest) throw error;
+        logger.info({ model: oldest.source.name, for: source.name }, 'model unloaded to make room');
+        entries.delete(oldest.source.name);
+        await oldest.model?.close();
+      }
+    }
+  }
+
+  async function get(name: string): Promise<LocalTextModel> {
+    if (closed) throw shuttingDown();
+    const source = await resolve(name);
+    let entry = entries.get(source.name);
+    if (!alive(entry)) {
+      const loading = lastLoad.then(() => load(source));
+      lastLoad = loading.catch(() => undefined);
+      const fresh: Entry = { source, loading, model: undefined, lastUsed: 0, holds: 0 };
+      entries.set(source.name, fresh);
+      loading.then(
+        (model) => {
+          fresh.model = model;
+        },
+        () => {
+          if (entries.get(source.name) === fresh) entries.delete(source.name);
+        },
+      );
+      entry = fresh;
+    }
+    uses += 1;
+    entry.lastUsed = uses;
+    return entry.loading;
+  }
+
+  return {
+    get,
+    async nameOf(name) {
+      return (await lookUp(name))?.name;
+    },
+    async preload(name) {
+      await get(name);
+    },
+    hold(model) {
+      const entry = entries.get(model.name);
+      if (!entry) return () => {};
+      entry.holds += 1;
+      let held = true;
+      return () => {
+        if (held) entry.holds -= 1;
+        held = false;
+      };
+    },
+    status: () =>
+      [...entries.values()].map(({ source, model }) => ({
+        name: source.name,
+        state: model?.state ?? 'loading',
+        pid: model?.pid,
+      })),
+    running: () => [...entries.values()].flatMap(({ model }) => (model ? [model] : [])),
+    async close() {
+      closed = true;
+      const open = [...entries.values()];
+      entries.clear();
+      // a load under way ends itself when it sees that the registry is closed
+      await Promise.all(open.map(({ model, loading }) => (model ? model.close() : loading.catch(() => undefined))));
+    },
+  };
+}
+
+const shuttingDown = () =>
+  new FreeholdError('shutting_down', 'The server is stopping.', { hint: 'Try again in a moment.' });
+
+const isPath = (name: string) => /[\\]|^[/.~]|\.\.|\.gguf$/i.test(name);
+
+/** A model that the operator named by its file. */
+function fileOnDisk(file: string): ModelFile {
+  return { name: path.basename(file).replace(/\.gguf$/i, ''), file: path.resolve(file) };
+}
+
+const shorten = (name: string) => (name.length > 100 ? `${name.slice(0, 100)}…` : name);

@@ -1,26 +1,159 @@
-// Starts a whole deployment: store, keys, models, HTTP. Composes; the parts are in the files beside it.
+// Starts a whole deployment: store, models, HTTP, the first key. Composes; the parts are in the files beside it.
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import type { Config } from '../lib/config.ts';
-import type { Logger } from '../lib/log.ts';
-import type { ModelRegistry } from './model-registry.ts';
+import { createLogger, type Logger } from '../lib/log.ts';
+import { createKey, hasKeys } from '../store/keys.ts';
+import { openStore } from '../store/open.ts';
+import { createApp } from './app.ts';
+import type { Services } from './context.ts';
+import { isLoopback } from './guard.ts';
+import { listen, requireSafeBind } from './listen.ts';
+import { createMetrics } from './metrics.ts';
+import {
+  createModelRegistry,
+  type ModelFile,
+  type ModelRegistry,
+  type ModelRegistryOptions,
+} from './model-registry.ts';
+import { createSignInTokens } from './sign-in.ts';
 
 /** A server that listens. */
 export interface RunningServer {
   /** `http://host:port`, with a host a browser on this machine can open. */
   url: string;
   port: number;
-  /** The first admin key; only on the first start, and only here: print it. */
+  /** The first admin key; only on the first start with auth on, and only here: print it. */
   firstAdminKey?: string;
   /** The page's address with a sign-in token in its fragment, good once and for 24 hours. */
   signInUrl: string;
   models: ModelRegistry;
-  /** Stops accepting, gives streams a moment to end, then closes models and store. */
+  /** Stops accepting, gives requests in flight a moment to end, then closes models and store. */
   close(): Promise<void>;
 }
 
+/** What tests replace: where models come from, and how patient the server is. */
+export interface StartParts extends Partial<Pick<ModelRegistryOptions, 'open' | 'find' | 'requireFit' | 'names'>> {
+  listModels?: Services['listModels'];
+  streams?: Services['streams'];
+  /** How long requests may go on after `close()`, in milliseconds. Default 5 s. */
+  graceMs?: number;
+}
+
+/** The package's own folder, from src/server and from dist/server alike. */
+const packageRoot = path.join(import.meta.dirname, '../..');
+
 /**
  * @param logger default: one by `config.logLevel`
- * @throws FreeholdError unsafe_bind, port_in_use, file_io, store_newer
+ * @throws FreeholdError unsafe_bind, port_in_use, config_invalid, file_io, store_newer
  */
-export async function startServer(_config: Config, _logger?: Logger): Promise<RunningServer> {
-  throw new Error('written in the next commit');
+export async function startServer(
+  config: Config,
+  logger: Logger = createLogger(config.logLevel),
+  parts: StartParts = {},
+): Promise<RunningServer> {
+  requireSafeBind(config);
+  const store = openStore(config.home);
+  try {
+    const hub = hubParts(config);
+    const models = createModelRegistry({
+      config,
+      logger,
+      open: parts.open ?? (async (...given) => (await import('../infer/client.ts')).openLocalModel(...given)),
+      find: parts.find ?? hub.find,
+      requireFit: parts.requireFit ?? hub.requireFit,
+      names: parts.names ?? hub.names,
+    });
+    const signIn = createSignInTokens();
+    const app = createApp({
+      config,
+      store,
+      models,
+      listModels: parts.listModels ?? (() => hub.listModels(models)),
+      signIn,
+      metrics: createMetrics(),
+      logger,
+      version: packageVersion(),
+      webRoot: path.join(packageRoot, 'web/dist'),
+      ...(parts.streams ? { streams: parts.streams } : {}),
+    });
+    const listening = await listen(app, config);
+    // after listening: a start that failed must not have used up the one showing of the first key
+    const firstAdminKey =
+      config.auth && !(await hasKeys(store))
+        ? (await createKey(store, { name: 'first admin key', role: 'admin' })).key
+        : undefined;
+    const url = `http://${urlHost(config.host)}:${listening.port}`;
+    logger.info({ url, auth: config.auth }, 'listening');
+    let closing: Promise<void> | undefined;
+    const close = async () => {
+      await listening.close(parts.graceMs ?? 5000, () => models.close());
+      await store.close();
+    };
+    return {
+      url,
+      port: listening.port,
+      ...(firstAdminKey === undefined ? {} : { firstAdminKey }),
+      signInUrl: config.auth ? `${url}/#token=${signIn.issue()}` : `${url}/`,
+      models,
+      close: () => {
+        closing ??= close();
+        return closing;
+      },
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** A host that a browser on this machine can open. */
+function urlHost(host: string): string {
+  const bare = host.replace(/^\[|\]$/g, '');
+  if (bare === '0.0.0.0' || bare === '::') return '127.0.0.1';
+  if (bare === '127.0.0.1' || !isLoopback(bare)) return bare.includes(':') ? `[${bare}]` : bare;
+  return bare === '::1' ? '[::1]' : bare;
+}
+
+function packageVersion(): string {
+  return (JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+/** What the hub knows, loaded when it is first asked: a server without a model stays small. */
+function hubParts(config: Config) {
+  const find = async (name: string) => (await import('../hub/models.ts')).findLocalModel(name, config);
+  return {
+    find,
+    async requireFit({ name, file, sizeBytes }: ModelFile) {
+      const [{ readGguf }, { requireFit, defaultContextTokens }, { metadataNumber, metadataString }] =
+        await Promise.all([
+          import('../formats/gguf/read.ts'),
+          import('../hub/fit.ts'),
+          import('../formats/gguf/metadata.ts'),
+        ]);
+      const gguf = await readGguf(file);
+      const trained = metadataNumber(gguf, `${metadataString(gguf, 'general.architecture')}.context_length`);
+      const contextTokens = config.contextTokens || Math.min(trained ?? defaultContextTokens, defaultContextTokens);
+      const weights = sizeBytes === undefined ? {} : { weightsBytes: sizeBytes };
+      requireFit(gguf, { name, contextTokens, sequences: config.maxSequences, ...weights });
+    },
+    async names() {
+      const [{ listLocalModels }, { catalogue }] = await Promise.all([
+        import('../hub/models.ts'),
+        import('../hub/catalogue.ts'),
+      ]);
+      return {
+        here: (await listLocalModels(config)).map(({ name }) => name),
+        catalogue: catalogue.flatMap(({ name, aliases }) => [name, ...(aliases ?? [])]),
+      };
+    },
+    async listModels(models: ModelRegistry) {
+      const [{ listLocalModels }, { servedModels }] = await Promise.all([
+        import('../hub/models.ts'),
+        import('./served-models.ts'),
+      ]);
+      const [local, defaultName] = await Promise.all([listLocalModels(config), models.nameOf('default')]);
+      return servedModels(local, models.status(), defaultName);
+    },
+  };
 }

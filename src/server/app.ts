@@ -1,0 +1,61 @@
+// The HTTP application: middleware, then routes, then what is left. Has no socket: tests call `app.request()`.
+import { Hono } from 'hono';
+import { FreeholdError } from '../lib/errors.ts';
+import { answerError } from './answer-error.ts';
+import { authenticated } from './auth.ts';
+import type { App, AppEnv, Services } from './context.ts';
+import { guard } from './guard.ts';
+import { addChatRoutes } from './routes/chat.ts';
+import { addMessageRoutes } from './routes/messages.ts';
+import { addModelRoutes } from './routes/models.ts';
+import { addOperationRoutes } from './routes/operations.ts';
+import { addPageRoutes, isApiPath } from './routes/page.ts';
+import { addSessionRoutes } from './routes/session.ts';
+
+/** Which methods each API path answers to; another method gets 405. */
+const methods: Record<string, string[]> = {
+  '/v1/messages': ['POST'],
+  '/v1/messages/count_tokens': ['POST'],
+  '/v1/chat/completions': ['POST'],
+  '/v1/models': ['GET', 'HEAD'],
+  '/v1/models/:id{.+}': ['GET', 'HEAD'],
+  '/api/session': ['GET', 'HEAD', 'POST', 'DELETE'],
+  '/health': ['GET', 'HEAD'],
+  '/metrics': ['GET', 'HEAD'],
+};
+
+export function createApp(services: Services): App {
+  const app: App = new Hono<AppEnv>();
+  app.use(guard(services));
+  app.onError((error, c) => answerError(c, services, error));
+
+  // before the routes: whoever may not ask learns nothing from how a path answers
+  app.use('/v1/*', authenticated(services));
+  app.use('/metrics', authenticated(services));
+
+  addMessageRoutes(app, services);
+  addChatRoutes(app, services);
+  addModelRoutes(app, services);
+  addSessionRoutes(app, services);
+  addOperationRoutes(app, services);
+  for (const [path, allowed] of Object.entries(methods)) {
+    app.all(path, (c) => {
+      c.header('allow', allowed.join(', '));
+      throw new FreeholdError('method_not_allowed', `${c.req.method} is not possible on ${c.req.path}.`, {
+        hint: `Use ${allowed.join(' or ')}.`,
+      });
+    });
+  }
+  addPageRoutes(app, services);
+  app.notFound((c) => {
+    const known = isApiPath(c.req.path) ? ` Paths are: ${Object.keys(methods).join(', ').replaceAll('{.+}', '')}.` : '';
+    return answerError(
+      c,
+      services,
+      new FreeholdError('not_found', `There is no ${c.req.method} ${c.req.path.slice(0, 200)}.`, {
+        ...(known === '' ? {} : { hint: known.trim() }),
+      }),
+    );
+  });
+  return app;
+}

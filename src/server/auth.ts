@@ -1,0 +1,91 @@
+// Who is asking. One resolver for every form of auth: `x-api-key`, `Authorization: Bearer`, the session cookie, and
+// nobody in particular where auth is off. Routes see only a Principal.
+import { getCookie } from 'hono/cookie';
+import { createMiddleware } from 'hono/factory';
+import { FreeholdError } from '../lib/errors.ts';
+import { findKey } from '../store/keys.ts';
+import { findSession } from '../store/sessions.ts';
+import type { AppContext, AppEnv, Principal, Services } from './context.ts';
+
+export const sessionCookie = 'freehold_session';
+
+/**
+ * @throws FreeholdError unauthorized without valid credentials; forbidden for a cookie that another site makes a
+ * browser send
+ */
+export async function resolvePrincipal(c: AppContext, services: Services): Promise<Principal> {
+  const presented = presentedKey(c);
+  if (!services.config.auth) {
+    requireSameOrigin(c);
+    return { tenant: 'local', keyId: undefined, name: 'local', role: 'admin', via: 'open' };
+  }
+  if (presented !== undefined) {
+    const key = await findKey(services.store, presented);
+    if (!key) {
+      throw new FreeholdError('unauthorized', 'The API key is not valid here; it may have been revoked.', {
+        hint: 'Make one with: freehold keys create --name NAME --role service',
+      });
+    }
+    return { tenant: key.id, keyId: key.id, name: key.name, role: key.role, via: 'key' };
+  }
+  const token = getCookie(c, sessionCookie);
+  const session = token === undefined ? undefined : await findSession(services.store, token);
+  if (session) {
+    requireSameOrigin(c);
+    return {
+      tenant: session.keyId ?? 'owner',
+      keyId: session.keyId,
+      name: session.name,
+      role: session.role,
+      via: 'session',
+    };
+  }
+  throw new FreeholdError('unauthorized', token === undefined ? 'No API key was given.' : 'The session has ended.', {
+    hint:
+      token === undefined
+        ? 'Send it as `x-api-key: KEY` or `Authorization: Bearer KEY`.'
+        : 'Sign in again with a key, or with the link that `freehold up` prints.',
+  });
+}
+
+/** What was presented as a key, if anything; an empty or malformed header counts as something. */
+function presentedKey(c: AppContext): string | undefined {
+  const apiKey = c.req.header('x-api-key');
+  if (apiKey !== undefined) return apiKey.trim();
+  const authorization = c.req.header('authorization');
+  if (authorization === undefined) return undefined;
+  return /^bearer +(\S+) *$/i.exec(authorization)?.[1] ?? '';
+}
+
+const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/**
+ * Refuses what a page of another origin makes a browser send. Only for requests that carry no key of their own.
+ * @throws FreeholdError forbidden
+ */
+export function requireSameOrigin(c: AppContext): void {
+  if (safeMethods.has(c.req.method)) return;
+  const site = c.req.header('sec-fetch-site');
+  const origin = c.req.header('origin');
+  const sameSite = site === undefined || site === 'same-origin' || site === 'none';
+  const sameOrigin = origin === undefined || hostOf(origin) === (c.req.header('host') ?? new URL(c.req.url).host);
+  if (sameSite && sameOrigin) return;
+  throw new FreeholdError('forbidden', 'The request comes from a page of another origin.', {
+    hint: 'Programs in other pages must send an API key.',
+  });
+}
+
+function hostOf(origin: string): string | undefined {
+  try {
+    return new URL(origin).host;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Lets a request through only with a principal, and remembers it. */
+export const authenticated = (services: Services) =>
+  createMiddleware<AppEnv>(async (c, next) => {
+    c.set('principal', await resolvePrincipal(c, services));
+    await next();
+  });

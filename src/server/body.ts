@@ -1,0 +1,112 @@
+// Reads a request's JSON body: bounded while it streams in, whatever its length claims, and refused with the position
+// of the mistake when it is not JSON.
+import { FreeholdError } from '../lib/errors.ts';
+import { formatBytes } from '../lib/units.ts';
+import type { AppContext } from './context.ts';
+
+/** A request of more values (numbers, strings, objects …) or deeper nesting than any honest one is refused unread. */
+const mostValues = 250_000;
+const deepestNesting = 200;
+
+/**
+ * @param limitBytes most bytes of body
+ * @throws FreeholdError payload_too_large, invalid_json, invalid_request, cancelled
+ */
+export async function readJson(c: AppContext, limitBytes: number): Promise<unknown> {
+  const encoding = c.req.header('content-encoding');
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new FreeholdError(
+      'unsupported',
+      `content-encoding: Bodies compressed with ${encoding.slice(0, 40)} are not read.`,
+      {
+        hint: 'Send the body uncompressed.',
+        field: 'content-encoding',
+      },
+    );
+  }
+  const bytes = await readBytes(c, limitBytes);
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new FreeholdError('invalid_json', 'The request body is not valid UTF-8.');
+  }
+  if (text.trim() === '') {
+    throw new FreeholdError('invalid_json', 'The request body is empty.', { hint: 'Send a JSON object.' });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new FreeholdError('invalid_json', `The request body is not valid JSON${position(error as Error, text)}.`, {
+      hint: 'Send one JSON object, encoded as UTF-8.',
+    });
+  }
+  requireModest(value);
+  return value;
+}
+
+async function readBytes(c: AppContext, limitBytes: number): Promise<Uint8Array> {
+  const tooLarge = () =>
+    new FreeholdError(
+      'payload_too_large',
+      `The request body is larger than ${formatBytes(limitBytes)} (${limitBytes} bytes).`,
+      {
+        hint: 'Send less, or raise bodyLimitBytes (FREEHOLD_BODY_LIMIT_BYTES) where the server runs.',
+      },
+    );
+  if (Number(c.req.header('content-length') ?? 0) > limitBytes) throw tooLarge();
+  const body = c.req.raw.body;
+  if (!body) return new Uint8Array();
+  const reader = body.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      length += value.byteLength;
+      if (length > limitBytes) throw tooLarge();
+      chunks.push(value);
+    }
+  } catch (error) {
+    if (error instanceof FreeholdError) throw error;
+    throw new FreeholdError('cancelled', 'The connection closed before the request was complete.');
+  } finally {
+    reader.releaseLock();
+  }
+  return Buffer.concat(chunks);
+}
+
+/** ` at position 17 (line 2, column 3)`, from what V8 says; its message repeats the text, so it is not passed on. */
+function position(error: Error, text: string): string {
+  const found = /position (\d+)/.exec(error.message);
+  const at = found ? Number(found[1]) : /end of JSON/i.test(error.message) ? text.length : undefined;
+  if (at === undefined) return '';
+  const before = text.slice(0, at);
+  const line = before.split('\n').length;
+  return ` at position ${at} (line ${line}, column ${at - before.lastIndexOf('\n')})`;
+}
+
+function requireModest(root: unknown): void {
+  let count = 0;
+  let level: unknown[] = [root];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > deepestNesting) {
+      throw new FreeholdError('invalid_request', `The request is nested deeper than ${deepestNesting} levels.`);
+    }
+    const next: unknown[] = [];
+    for (const value of level) {
+      if (typeof value !== 'object' || value === null) continue;
+      const inner: unknown[] = Array.isArray(value) ? value : Object.values(value);
+      count += inner.length;
+      if (count > mostValues) {
+        throw new FreeholdError('invalid_request', `The request holds more than ${mostValues} values.`, {
+          hint: 'Send fewer and longer messages.',
+        });
+      }
+      for (const item of inner) if (typeof item === 'object' && item !== null) next.push(item);
+    }
+    level = next;
+  }
+}

@@ -1,0 +1,79 @@
+// What travels with a request through middleware and routes, and what the routes are given to work with.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Context, Hono } from 'hono';
+import type { Config } from '../lib/config.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Role } from '../store/keys.ts';
+import type { Store } from '../store/open.ts';
+import type { ServedModel } from '../wire/models.ts';
+import type { Metrics } from './metrics.ts';
+import type { ModelRegistry } from './model-registry.ts';
+import type { SignInTokens } from './sign-in.ts';
+
+/** Whoever a request acts for. */
+export interface Principal {
+  /** Fairness, prefix cache and, later, ownership are scoped to it. */
+  tenant: string;
+  /** The key's id, when there is one; safe to log. */
+  keyId: string | undefined;
+  name: string;
+  role: Role;
+  via: 'key' | 'session' | 'open';
+}
+
+export interface Services {
+  config: Config;
+  store: Store;
+  models: ModelRegistry;
+  /** Models on this machine, `default` first. */
+  listModels(): Promise<ServedModel[]>;
+  signIn: SignInTokens;
+  metrics: Metrics;
+  logger: Logger;
+  /** Of this release. */
+  version: string;
+  /** Folder of the built page. */
+  webRoot: string;
+  /** How patient to be with a reader; tests are less. */
+  streams?: StreamLimits;
+}
+
+export interface StreamLimits {
+  /** Most bytes an answer may wait for its reader. Default 4 MB. */
+  undeliveredBytes?: number;
+  /** Longest a reader may take nothing while something waits, in milliseconds. Default 2 minutes. */
+  stallMs?: number;
+  /** A stream that is silent this long sends something harmless, in milliseconds. Default 15 s. */
+  keepAliveMs?: number;
+}
+
+export interface AppEnv {
+  Bindings: {
+    /** Node's own request and response; absent where a test calls the app without a socket. */
+    incoming?: IncomingMessage;
+    outgoing?: ServerResponse;
+  };
+  Variables: {
+    requestId: string;
+    /** Set on every route but /health, the page and POST /api/session. */
+    principal: Principal;
+    /** `performance.now()` at arrival. */
+    arrivedMs: number;
+    /** Facts for the request's log line and metrics. */
+    facts: RequestFacts;
+  };
+}
+
+/** Gathered while a request is answered. Never holds text of the caller. */
+export interface RequestFacts {
+  model?: string;
+  errorCode?: string;
+  inputTokens?: number;
+  outputTokens?: number;
+  timeToFirstTokenMs?: number;
+  /** Set when the answer is a stream: called with the log line's rest at its end. */
+  streaming?: boolean;
+}
+
+export type App = Hono<AppEnv>;
+export type AppContext = Context<AppEnv>;

@@ -1,0 +1,204 @@
+// One generation, from a parsed request to the HTTP answer, whole or streamed, the same for every protocol. Ends the
+// generation when the caller goes away, and keeps the times that answers and metrics show.
+import { asFreeholdError, FreeholdError } from '../lib/errors.ts';
+import { newId } from '../lib/ids.ts';
+import type { GenerateEvent, TextModel } from '../lib/text-model.ts';
+import {
+  type AnswerMeta,
+  type Completion,
+  type GenerationTiming,
+  gather,
+  type ParsedRequest,
+  type StreamEncoder,
+} from '../wire/completion.ts';
+import { publicError } from './answer-error.ts';
+import type { AppContext, Services } from './context.ts';
+import { createEventStream } from './event-stream.ts';
+import { report } from './guard.ts';
+
+export interface Call {
+  parsed: ParsedRequest;
+  /** Prefix of the answer's id, e.g. `msg`. */
+  idPrefix: string;
+  /** A whole answer in the protocol's shape. */
+  body(completion: Completion, meta: AnswerMeta): unknown;
+  /** A streamed one. */
+  encoder(meta: AnswerMeta): StreamEncoder;
+}
+
+/**
+ * Answers a request with a generation. Until the first event, failures are thrown, so that they get their own status;
+ * after it they end the stream with the protocol's error event.
+ * @throws FreeholdError whatever the model or its loading throws
+ */
+export async function respond(c: AppContext, services: Services, call: Call): Promise<Response> {
+  const { parsed } = call;
+  const model = await services.models.get(parsed.model);
+  const name = model.capabilities().model;
+  c.var.facts.model = name;
+  const release = services.models.hold(model);
+  const abort = abortWithCaller(c);
+  const stopwatch = createStopwatch(c.var.arrivedMs);
+  const meta: AnswerMeta = {
+    id: newId(call.idPrefix),
+    model: name,
+    createdSeconds: Math.floor(Date.now() / 1000),
+    timing: stopwatch.timing,
+  };
+  const finish = (error?: FreeholdError) => {
+    release();
+    const { timeToFirstTokenMs, tokensPerSecond } = stopwatch.timing(stopwatch.usage.outputTokens);
+    Object.assign(c.var.facts, {
+      inputTokens: stopwatch.usage.inputTokens,
+      outputTokens: stopwatch.usage.outputTokens,
+      ...(timeToFirstTokenMs === null ? {} : { timeToFirstTokenMs }),
+      ...(error === undefined ? {} : { errorCode: error.code }),
+    });
+    services.metrics.generation({
+      ...stopwatch.usage,
+      model: name,
+      operation: 'chat',
+      durationMs: performance.now() - c.var.arrivedMs,
+      errorCode: error?.code,
+      timeToFirstTokenMs,
+      tokensPerSecond,
+    });
+  };
+  c.header('freehold-model', encodeURI(name));
+  c.header('cache-control', 'no-store');
+  try {
+    const events = watched(model, parsed, abort.signal, stopwatch);
+    if (parsed.stream) return await stream(c, services, call.encoder(meta), events, abort, finish);
+    const completion = await gather(events);
+    finish();
+    return c.json(call.body(completion, meta) as object);
+  } catch (thrown) {
+    finish(asFreeholdError(thrown));
+    throw thrown;
+  }
+}
+
+/** Aborts when the connection closes before the answer is complete. */
+function abortWithCaller(c: AppContext): AbortController {
+  const abort = new AbortController();
+  const caller = c.req.raw.signal;
+  if (caller.aborted) abort.abort();
+  else caller.addEventListener('abort', () => abort.abort(), { once: true });
+  return abort;
+}
+
+async function* watched(model: TextModel, { request }: ParsedRequest, signal: AbortSignal, stopwatch: Stopwatch) {
+  if (signal.aborted) throw new FreeholdError('cancelled', 'The caller went away.');
+  for await (const event of model.generate(request, signal)) {
+    stopwatch.see(event);
+    yield event;
+  }
+}
+
+async function stream(
+  c: AppContext,
+  services: Services,
+  encoder: StreamEncoder,
+  events: AsyncGenerator<GenerateEvent>,
+  abort: AbortController,
+  finish: (error?: FreeholdError) => void,
+): Promise<Response> {
+  const { undeliveredBytes = 4 << 20, stallMs = 120_000, keepAliveMs = 15_000 } = services.streams ?? {};
+  let next = events.next();
+  await settledWithin(next, keepAliveMs);
+
+  const out = createEventStream({
+    limitBytes: undeliveredBytes,
+    stallMs,
+    onCancel: () => abort.abort(),
+    onStall: () => {
+      services.logger.warn({ traceId: c.var.requestId }, 'the reader was too slow: stream ended');
+      abort.abort();
+      c.env?.outgoing?.destroy();
+    },
+  });
+  const keepAlive = setTimeout(() => {
+    out.write(encoder.keepAlive());
+    keepAlive.refresh();
+  }, keepAliveMs).unref();
+
+  const pump = async () => {
+    try {
+      for (;;) {
+        const { done, value } = await next;
+        if (done) break;
+        const text = encoder.encode(value);
+        if (text !== '') {
+          out.write(text);
+          keepAlive.refresh();
+        }
+        next = events.next();
+      }
+      finish();
+    } catch (thrown) {
+      const error = publicError(thrown, services);
+      out.write(encoder.fail(error, c.var.requestId));
+      finish(error);
+    } finally {
+      clearTimeout(keepAlive);
+      out.end();
+      report(c, services, abort.signal.aborted ? 499 : 200);
+    }
+  };
+  c.var.facts.streaming = true;
+  void pump();
+  return c.body(out.readable, 200, { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' });
+}
+
+/** Waits for a promise, at most so long; a failure within that time is thrown. */
+async function settledWithin(promise: Promise<unknown>, waitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, waitMs);
+  });
+  try {
+    await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+interface Stopwatch {
+  see(event: GenerateEvent): void;
+  timing(outputTokens: number): GenerationTiming;
+  readonly usage: { inputTokens: number; cachedTokens: number; outputTokens: number };
+}
+
+function createStopwatch(arrivedMs: number): Stopwatch {
+  let firstMs: number | undefined;
+  let lastMs: number | undefined;
+  let pieces = 0;
+  const usage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
+  const rounded = (value: number) => Math.round(value * 10) / 10;
+  return {
+    usage,
+    see(event) {
+      if (event.type === 'start') {
+        usage.inputTokens = event.inputTokens;
+        usage.cachedTokens = event.cachedTokens;
+      } else if (event.type === 'usage') {
+        usage.outputTokens = event.outputTokens;
+        usage.inputTokens = event.inputTokens;
+        usage.cachedTokens = event.cachedTokens;
+      } else if (event.type !== 'stop') {
+        // until the engine tells, a piece counts as a token: what is known when a caller leaves early
+        pieces += 1;
+        usage.outputTokens = pieces;
+        lastMs = performance.now();
+        firstMs ??= lastMs;
+      }
+    },
+    timing(outputTokens) {
+      const seconds = firstMs === undefined || lastMs === undefined ? 0 : (lastMs - firstMs) / 1000;
+      return {
+        timeToFirstTokenMs: firstMs === undefined ? null : rounded(firstMs - arrivedMs),
+        tokensPerSecond: outputTokens < 2 || seconds <= 0 ? null : rounded((outputTokens - 1) / seconds),
+      };
+    },
+  };
+}

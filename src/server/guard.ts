@@ -1,0 +1,102 @@
+// What every request passes first: an id, the Host check against DNS rebinding, security headers, and at the end one
+// log line and the metrics. Knows nothing of routes.
+import { createMiddleware } from 'hono/factory';
+import { FreeholdError } from '../lib/errors.ts';
+import { newId } from '../lib/ids.ts';
+import { answerError } from './answer-error.ts';
+import type { AppContext, AppEnv, Services } from './context.ts';
+
+/** The page loads nothing from elsewhere and runs no inline script. */
+const contentSecurityPolicy = [
+  "default-src 'self'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data: blob:",
+  "connect-src 'self'",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+const securityHeaders: Record<string, string> = {
+  'content-security-policy': contentSecurityPolicy,
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+};
+
+/** Whether only programs on this machine can reach that address. */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase().replace(/^\[|\]$/g, '');
+  return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name);
+}
+
+export const guard = (services: Services) =>
+  createMiddleware<AppEnv>(async (c, next) => {
+    const requestId = newId('req');
+    c.set('requestId', requestId);
+    c.set('arrivedMs', performance.now());
+    c.set('facts', {});
+    c.header('request-id', requestId);
+    c.header('x-request-id', requestId);
+    for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
+    if (isLoopback(services.config.host) && !isLoopback(hostName(c))) {
+      c.res = answerError(c, services, wrongHost(services.config.host));
+    } else {
+      await next();
+    }
+    // a stream reports at its own end
+    if (!c.var.facts.streaming) report(c, services, c.res.status);
+  });
+
+function hostName(c: AppContext): string {
+  const host = c.req.header('host') ?? new URL(c.req.url).host;
+  return host.replace(/:\d*$/, '');
+}
+
+function wrongHost(bound: string): FreeholdError {
+  return new FreeholdError(
+    'forbidden',
+    'The Host header names another machine, and this server listens to its own only.',
+    {
+      hint: `Use http://${bound}, or listen beyond this machine: freehold up --host 0.0.0.0`,
+    },
+  );
+}
+
+/** One log line and the metrics of an answered request. Never a prompt, never a key. */
+export function report(c: AppContext, services: Services, status: number): void {
+  const { requestId, arrivedMs, facts, principal } = c.var;
+  const durationMs = performance.now() - arrivedMs;
+  services.metrics.request({ method: c.req.method, route: routeOf(c), status, durationMs });
+  services.logger[status >= 500 ? 'error' : 'info'](
+    {
+      method: c.req.method,
+      path: c.req.path,
+      status,
+      ms: Math.round(durationMs * 10) / 10,
+      keyId: principal?.keyId,
+      traceId: requestId,
+      ...facts,
+      streaming: undefined,
+    },
+    'request',
+  );
+}
+
+/** The route's pattern, so that metrics do not grow with the paths that callers invent. */
+function routeOf(c: AppContext): string {
+  const known = [
+    '/v1/messages',
+    '/v1/messages/count_tokens',
+    '/v1/chat/completions',
+    '/v1/models',
+    '/health',
+    '/metrics',
+    '/api/session',
+  ];
+  if (known.includes(c.req.path)) return c.req.path;
+  if (c.req.path.startsWith('/v1/models/')) return '/v1/models/:id';
+  return /^\/(v1|api)\//.test(c.req.path) ? 'unknown' : 'page';
+}

@@ -1,0 +1,107 @@
+// The socket: listening, its time limits, and how it ends. Knows HTTP and nothing of what is served.
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import type { Config } from '../lib/config.ts';
+import { FreeholdError } from '../lib/errors.ts';
+import type { App } from './context.ts';
+import { isLoopback } from './guard.ts';
+
+/** Longest a request's headers, and a whole request, may take to arrive, in milliseconds. */
+const headersTimeoutMs = 20_000;
+const requestTimeoutMs = 120_000;
+
+export interface Listening {
+  port: number;
+  /**
+   * Takes no more connections, waits for requests in flight as long as allowed, runs `between`, ends what is left.
+   * @param graceMs how long requests may go on
+   * @param between what makes the rest fail properly, e.g. closing the models
+   */
+  close(graceMs: number, between: () => Promise<void>): Promise<void>;
+}
+
+/** @throws FreeholdError unsafe_bind when auth is off and others could reach the address */
+export function requireSafeBind({ host, auth }: Config): void {
+  if (auth || isLoopback(host)) return;
+  throw new FreeholdError(
+    'unsafe_bind',
+    `Refusing to listen on ${host} with authentication off: anyone could use it.`,
+    {
+      hint: 'Turn authentication on (leave out --no-auth and FREEHOLD_AUTH=false), or listen on 127.0.0.1.',
+      field: 'host',
+    },
+  );
+}
+
+/** @throws FreeholdError port_in_use; config_invalid for an address that is not this machine's */
+export async function listen(app: App, { host, port }: Config): Promise<Listening> {
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    hostname: host,
+    serverOptions: {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      // longer than clients keep an idle connection, so that none is closed under a request
+      keepAliveTimeout: 75_000,
+      connectionsCheckingInterval: 5000,
+    },
+  }) as Server;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, host, port)));
+    server.listen(port, host.replace(/^\[|\]$/g, ''), resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close(graceMs, between) {
+      const drained = new Promise<void>((resolve) => server.close(() => resolve()));
+      // a connection kept alive becomes idle only when its answer is out
+      const sweep = setInterval(() => server.closeIdleConnections(), 20);
+      try {
+        await within(graceMs, drained);
+        await between();
+        // what just failed gets a moment to tell its caller
+        await within(500, drained);
+      } finally {
+        clearInterval(sweep);
+        server.closeAllConnections();
+      }
+      await drained;
+    },
+  };
+}
+
+/** Waits for a promise, at most so long. */
+async function within(limitMs: number, promise: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
+}
+
+function listenError(cause: NodeJS.ErrnoException, host: string, port: number): FreeholdError {
+  switch (cause.code) {
+    case 'EADDRINUSE':
+      return new FreeholdError('port_in_use', `Port ${port} on ${host} is in use by another program.`, {
+        hint: `Stop that program, or choose another port: freehold up --port ${port === 65535 ? 8080 : port + 1} (0 takes a free one).`,
+        cause,
+      });
+    case 'EACCES':
+      return new FreeholdError('config_invalid', `Listening on port ${port} is not allowed for this user.`, {
+        hint: 'Choose a port above 1023: freehold up --port 8080',
+        field: 'port',
+        cause,
+      });
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new FreeholdError('config_invalid', `"${host}" is not an address of this machine.`, {
+        hint: 'Use 127.0.0.1 for this machine only, or 0.0.0.0 for all its addresses.',
+        field: 'host',
+        cause,
+      });
+    default:
+      return new FreeholdError('config_invalid', `Cannot listen on ${host} port ${port}: ${cause.message}.`, { cause });
+  }
+}

@@ -1,0 +1,19 @@
+// `POST /v1/chat/completions`.
+import { chatBody, chatStream } from '../../wire/openai/answer.ts';
+import { parseChat } from '../../wire/openai/request.ts';
+import { readJson } from '../body.ts';
+import type { App, Services } from '../context.ts';
+import { respond } from '../generate.ts';
+
+export function addChatRoutes(app: App, services: Services): void {
+  app.post('/v1/chat/completions', async (c) => {
+    const context = { tenant: c.var.principal.tenant, traceId: c.var.requestId };
+    const parsed = parseChat(await readJson(c, services.config.bodyLimitBytes), context);
+    return respond(c, services, {
+      parsed,
+      idPrefix: 'chatcmpl',
+      body: chatBody,
+      encoder: (meta) => chatStream(meta, parsed.includeUsage),
+    });
+  });
+}

@@ -1,0 +1,22 @@
+// `POST /v1/messages` and `POST /v1/messages/count_tokens`.
+import { messageBody, messageStream } from '../../wire/anthropic/answer.ts';
+import { parseCountTokens, parseMessages } from '../../wire/anthropic/request.ts';
+import { readJson } from '../body.ts';
+import type { App, AppContext, Services } from '../context.ts';
+import { respond } from '../generate.ts';
+
+const requestContext = (c: AppContext) => ({ tenant: c.var.principal.tenant, traceId: c.var.requestId });
+
+export function addMessageRoutes(app: App, services: Services): void {
+  const { bodyLimitBytes } = services.config;
+  app.post('/v1/messages', async (c) => {
+    const parsed = parseMessages(await readJson(c, bodyLimitBytes), requestContext(c));
+    return respond(c, services, { parsed, idPrefix: 'msg', body: messageBody, encoder: messageStream });
+  });
+  app.post('/v1/messages/count_tokens', async (c) => {
+    const { model, request } = parseCountTokens(await readJson(c, bodyLimitBytes), requestContext(c));
+    const loaded = await services.models.get(model);
+    c.var.facts.model = loaded.name;
+    return c.json({ input_tokens: await loaded.countTokens(request) });
+  });
+}

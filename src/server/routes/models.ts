@@ -1,0 +1,25 @@
+// `GET /v1/models` and `GET /v1/models/:id`, in the shape the caller's protocol has.
+import { FreeholdError } from '../../lib/errors.ts';
+import { anthropicModel, anthropicModelList } from '../../wire/anthropic/models.ts';
+import { openaiModel, openaiModelList } from '../../wire/openai/models.ts';
+import { protocolOf } from '../answer-error.ts';
+import type { App, Services } from '../context.ts';
+
+export function addModelRoutes(app: App, services: Services): void {
+  app.get('/v1/models', async (c) => {
+    const models = await services.listModels();
+    const body = protocolOf(c) === 'anthropic' ? anthropicModelList(models, c.req.query()) : openaiModelList(models);
+    return c.json(body as object);
+  });
+  app.get('/v1/models/:id{.+}', async (c) => {
+    const id = c.req.param('id');
+    const model = (await services.listModels()).find((each) => each.id === id);
+    if (!model) {
+      throw new FreeholdError('model_not_found', `There is no model "${id.slice(0, 100)}" here.`, {
+        hint: 'GET /v1/models lists those that are.',
+        field: 'model',
+      });
+    }
+    return c.json((protocolOf(c) === 'anthropic' ? anthropicModel(model) : openaiModel(model)) as object);
+  });
+}

@@ -1,0 +1,64 @@
+// The built page. Only files that were found in its folder are served, by exact path, so no path can lead out of it;
+// any other path gets index.html, since the page has its own routes.
+import { readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { App, Services } from '../context.ts';
+
+const contentTypes: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.webp': 'image/webp',
+  '.woff2': 'font/woff2',
+  '.txt': 'text/plain; charset=utf-8',
+  '.webmanifest': 'application/manifest+json',
+};
+
+/** Paths that belong to APIs; what is not found there is an error, not the page. */
+export const isApiPath = (requested: string) => /^\/(v1|api|health|metrics)(\/|$)/.test(requested);
+
+export function addPageRoutes(app: App, services: Services): void {
+  const { webRoot } = services;
+  let files: ReadonlyMap<string, string> | undefined;
+
+  app.get('*', async (c, next) => {
+    if (isApiPath(c.req.path)) return next();
+    if (!files?.has('/index.html')) files = listFiles(webRoot);
+    const requested = files.has(c.req.path) ? c.req.path : '/index.html';
+    const file = files.get(requested);
+    const content = file === undefined ? undefined : await readFile(file).catch(() => undefined);
+    if (content === undefined) {
+      files = undefined;
+      return c.text('The page is not built. Run `npm run build`; the APIs under /v1 work without it.\n', 404);
+    }
+    return c.body(content, 200, {
+      'content-type': contentTypes[path.extname(requested)] ?? 'application/octet-stream',
+      // names under assets/ change with their content
+      'cache-control': requested.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
+    });
+  });
+}
+
+/** Request path -> file, for every file in the folder; empty when there is none. */
+function listFiles(root: string): Map<string, string> {
+  const found = new Map<string, string>();
+  const visit = (folder: string, prefix: string) => {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      if (entry.name.startsWith('.')) continue;
+      const full = path.join(folder, entry.name);
+      if (entry.isDirectory()) visit(full, `${prefix}${entry.name}/`);
+      else if (entry.isFile()) found.set(prefix + entry.name, full);
+    }
+  };
+  try {
+    visit(root, '/');
+  } catch {
+    return new Map();
+  }
+  return found;
+}
