@@ -1,4 +1,5 @@
 // From a name to a running model without a server: finds it, asks whether it fits, opens it.
+import path from 'node:path';
 import type { LocalTextModel } from '../infer/client.ts';
 import type { Config } from '../lib/config.ts';
 import { FreeholdError } from '../lib/errors.ts';
@@ -23,7 +24,7 @@ export async function openByName(name: string, config: Config, options: OpenOpti
     import('../hub/fit.ts'),
     import('../infer/client.ts'),
   ]);
-  const local = await findLocalModel(wanted, config);
+  const local = await findLocalModel(wanted, config, { paths: true });
   if (!local) throw await notHere(wanted);
   const gguf = await readGguf(local.file);
   requireFit(gguf, {
@@ -35,7 +36,8 @@ export async function openByName(name: string, config: Config, options: OpenOpti
   });
   return openLocalModel(
     {
-      name: local.name,
+      // a model given as a file is called by the file's name
+      name: path.isAbsolute(local.name) ? path.basename(local.name, '.gguf') : local.name,
       file: local.file,
       contextTokens: config.contextTokens,
       maxSequences: options.sequences,

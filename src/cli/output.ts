@@ -34,7 +34,7 @@ export interface Output {
   readonly json: boolean;
   readonly style: Style;
   readonly errorStyle: Style;
-  /** Columns of the terminal; 80 when there is none. */
+  /** Columns of the terminal; without one (a pipe, a file) there is no limit, so that nothing is cut. */
   readonly columns: number;
   /** A line of the answer; nothing with --json. */
   line(text?: string): void;
@@ -49,7 +49,7 @@ export function createOutput(json: boolean): Output {
     json,
     style: createStyle(wantsColour(process.stdout)),
     errorStyle: createStyle(wantsColour(process.stderr)),
-    columns: process.stdout.columns || process.stderr.columns || 80,
+    columns: process.stdout.columns || Number.POSITIVE_INFINITY,
     line: (text = '') => {
       if (!json) process.stdout.write(`${text}\n`);
     },

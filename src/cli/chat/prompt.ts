@@ -82,6 +82,8 @@ export class LineGatherer {
   }
 }
 
+const flat = (entry: string) => entry.replaceAll('\n', ' ');
+
 /** Asks once. Terminal state is as before when it returns. */
 export function ask(options: PromptOptions): Promise<Typed> {
   const { input, output, history } = options;
@@ -92,7 +94,7 @@ export function ask(options: PromptOptions): Promise<Typed> {
       output,
       terminal: true,
       // one entry may hold several lines; readline shows one
-      history: history.map((entry) => entry.replaceAll('\n', ' ')),
+      history: history.map(flat),
       historySize: 500,
       removeHistoryDuplicates: true,
       prompt: options.prompt,
@@ -119,7 +121,11 @@ export function ask(options: PromptOptions): Promise<Typed> {
     input.on('keypress', onKey);
     lines.on('line', (line) => {
       const text = gatherer.push(line, pasting);
-      if (text !== undefined) return settle({ type: 'text', text });
+      if (text !== undefined) {
+        // an entry of several lines that was taken back unchanged gets its lines back
+        const recalled = history.find((entry) => entry.includes('\n') && flat(entry) === text);
+        return settle({ type: 'text', text: recalled ?? text });
+      }
       lines.setPrompt(options.more);
       lines.prompt();
     });

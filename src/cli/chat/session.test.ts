@@ -125,6 +125,15 @@ describe('a chat', () => {
     expect(chat.requests.map(lastText)).toEqual(['one\ntwo', 'a\n\nb', 'x\ny']);
   });
 
+  it('gives an entry of several lines its lines back when it is taken from the history', async () => {
+    const chat = startChat();
+    await chat.screen.has('2 tokens', await chat.type('one\\\rtwo\r'));
+    await chat.screen.has('2 tokens', await chat.type('\u001b[A\r'));
+    await chat.type('\u0004');
+    await chat.over;
+    expect(chat.requests.map(lastText)).toEqual(['one\ntwo', 'one\ntwo']);
+  });
+
   it('stops an answer at Ctrl-C, keeps it, and goes on', async () => {
     const chat = startChat({ hang: true, words: ['Half an', ' answer '] });
     await chat.type('Hi\r');

@@ -136,12 +136,14 @@ export async function runSession(firstModel: string, options: SessionOptions): P
       if (text === '') continue;
       const slash = parseSlash(text);
       try {
-        if (slash?.type === 'unknown') line(`There is no /${slash.word}. /help lists what there is.`);
+        if (slash?.type === 'unknown') line(`There is no /${slash.word}. /help lists what there is.\n`);
         else if (slash) {
           if (await obey(slash.name, slash.argument)) return;
+          if (slash.name !== 'retry') line();
         } else await show((callbacks) => conversation.ask(model, text, callbacks));
       } catch (error) {
         for (const each of describeFailure(error, style, options.verbose)) line(each);
+        line();
       }
     }
   } finally {
@@ -155,6 +157,11 @@ interface AnswerCallbacks {
   onThinking: (text: string) => void;
 }
 
+/** One less than the terminal has, so that no line wraps twice; long lines read badly, so never over 100. */
+function answerColumns(screen: { columns?: number }): number {
+  return Math.min((screen.columns || 80) - 1, 100);
+}
+
 /** Prints an answer as it comes: no control characters, wrapped, thoughts dim. */
 export class AnswerPrinter {
   readonly #screen: Writable & { columns?: number };
@@ -166,7 +173,7 @@ export class AnswerPrinter {
   constructor(screen: Writable & { columns?: number }, style: Style) {
     this.#screen = screen;
     this.#style = style;
-    this.#wrap = new StreamWrap(screen.columns ?? 80);
+    this.#wrap = new StreamWrap(answerColumns(screen));
   }
 
   /** Shows that the model is at work, until the first token. */
@@ -197,7 +204,7 @@ export class AnswerPrinter {
       if (this.#mode !== 'none') {
         this.#write(this.#wrap.end());
         this.#screen.write('\n\n');
-        this.#wrap = new StreamWrap(this.#screen.columns ?? 80);
+        this.#wrap = new StreamWrap(answerColumns(this.#screen));
       }
       this.#mode = mode;
     }
@@ -227,7 +234,11 @@ export function answerFacts(answer: Answer): string {
 
 function greeting(capabilities: Capabilities, device: string, style: Style): string {
   const facts = `on ${oneLine(device)}, context of ${capabilities.contextTokens} tokens`;
-  return `${style.bold(oneLine(capabilities.model))} ${style.dim(`${facts}. /help lists commands, Ctrl-C stops an answer.`)}\n`;
+  return [
+    `${style.bold(oneLine(capabilities.model))} ${style.dim(facts)}`,
+    style.dim('/help lists commands, Ctrl-C stops an answer, /bye leaves.'),
+    '',
+  ].join('\n');
 }
 
 function helpLines(style: Style): string[] {
@@ -238,7 +249,7 @@ function helpLines(style: Style): string[] {
   return [
     ...rows.map(([usage, help]) => `  ${style.accent(usage.padEnd(width))}  ${help}`),
     '',
-    style.dim('  More than one line: end a line with \\, or begin and end with """; a paste keeps its lines.'),
+    style.dim('  More lines: end one with \\, or begin and end with """; a paste keeps its own.'),
   ];
 }
 

@@ -46,7 +46,7 @@ Examples:
     command,
     ['defaultModel', 'device', 'libDir', 'contextTokens', 'threads', 'force'],
     async ({ args, options, output, config }) => {
-      const { values } = await config();
+      const { values, origins } = await config();
       const positional = [args[0], ...((args[1] as string[] | undefined) ?? [])].filter(
         (word): word is string => typeof word === 'string',
       );
@@ -58,7 +58,10 @@ Examples:
       const settings = readSettings(options);
       const { openByName } = await import('../open-model.ts');
       const { createLogger } = await import('../../lib/log.ts');
-      const logger = createLogger(options.verbose ? 'debug' : 'error');
+      // what fails is said in the chat; a log between the lines of an answer only for whoever asks
+      const logger = createLogger(
+        options.verbose ? 'debug' : origins.logLevel === 'default' ? 'silent' : values.logLevel,
+      );
       const open = async (each: string): Promise<ChatModel> => {
         const clear = showLoading(each, output);
         try {
@@ -129,7 +132,7 @@ async function isModel(word: string, config: Config): Promise<boolean> {
     import('../../hub/models.ts'),
     import('../../hub/catalogue.ts'),
   ]);
-  return findInCatalogue(word) !== undefined || (await findLocalModel(word, config)) !== undefined;
+  return findInCatalogue(word) !== undefined || (await findLocalModel(word, config, { paths: true })) !== undefined;
 }
 
 function readSettings(options: ChatOptions): ConversationSettings {
@@ -181,7 +184,7 @@ async function answerOnce(
   const model = await open(name);
   try {
     // a file or a pipe gets the lines as the model wrote them
-    const wrap = new StreamWrap(process.stdout.isTTY ? output.columns : 0);
+    const wrap = new StreamWrap(process.stdout.isTTY ? Math.min(output.columns - 1, 100) : 0);
     const answer = await new Conversation(settings).ask(model, prompt, {
       signal: stop.signal,
       onText: (text) => {
@@ -223,7 +226,7 @@ async function offerPull(name: string, config: Config, output: Output): Promise<
     import('../../hub/catalogue.ts'),
   ]);
   const entry = findInCatalogue(wanted);
-  if (!entry || (await findLocalModel(wanted, config))) return true;
+  if (!entry || (await findLocalModel(wanted, config, { paths: true }))) return true;
   const [{ confirm, isCancel }, { formatBytes }, { pullShown }] = await Promise.all([
     import('@clack/prompts'),
     import('../../lib/units.ts'),

@@ -100,24 +100,24 @@ async function withStore(invocation: Invocation<CommonOptions>, work: (store: St
 
 /** Keys as a table. @param nowMs milliseconds since 1970 */
 export function keyTable(keys: readonly ApiKey[], style: Style, columns: number, nowMs: number): string[] {
+  // a narrow terminal needs the room for the name; the id says which key it is
+  const prefixes = columns >= 100;
   return table(
     [
       { title: 'ID' },
       { title: 'NAME', shrinks: true },
       { title: 'ROLE' },
-      { title: 'KEY', paint: style.dim },
+      ...(prefixes ? [{ title: 'KEY', paint: style.dim }] : []),
       { title: 'CREATED' },
-      { title: 'LAST USED' },
-      { title: '', paint: style.red },
+      { title: 'USED' },
     ],
     keys.map((key) => [
       key.id,
       key.name,
       key.role,
-      `${key.prefix}…`,
+      ...(prefixes ? [`${key.prefix}…`] : []),
       ago(key.createdAt, nowMs),
-      key.lastUsedAt === undefined ? 'never' : ago(key.lastUsedAt, nowMs),
-      key.revokedAt === undefined ? '' : 'revoked',
+      key.revokedAt !== undefined ? 'REVOKED' : key.lastUsedAt === undefined ? 'never' : ago(key.lastUsedAt, nowMs),
     ]),
     style,
     columns,
