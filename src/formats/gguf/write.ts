@@ -96,14 +96,7 @@ async function syncFolder(folder: string): Promise<void> {
 async function* ggufChunks(content: GgufContent): AsyncGenerator<Uint8Array> {
   const { header, alignment, sizesBytes } = encodeHeader(content);
   const dataBytes = sizesBytes.reduce((sum, sizeBytes) => sum + alignUp(sizeBytes, alignment), 0);
-  await parseGguf({
-    sizeBytes: header.length + dataBytes,
-    read: (offset, length) => {
-      const bytes = Buffer.alloc(length);
-      header.copy(bytes, 0, offset);
-      return Promise.resolve(bytes);
-    },
-  });
+  await checkHeader(header, header.length + dataBytes);
   yield header;
   for (const [index, { name, data }] of content.tensors.entries()) {
     const sizeBytes = sizesBytes[index] as number;
@@ -120,6 +113,19 @@ async function* ggufChunks(content: GgufContent): AsyncGenerator<Uint8Array> {
     const padding = alignUp(sizeBytes, alignment) - sizeBytes;
     if (padding > 0) yield new Uint8Array(padding);
   }
+}
+
+/** Reads the header back, so that there is one set of rules. */
+async function checkHeader(header: Buffer, sizeBytes: number): Promise<void> {
+  const read = (offset: number, length: number) => {
+    const bytes = Buffer.alloc(length);
+    header.copy(bytes, 0, offset);
+    return Promise.resolve(bytes);
+  };
+  await parseGguf({ sizeBytes, read }).catch((error: Error) => {
+    if (!(error instanceof FreeholdError)) throw error;
+    refuseToWrite(error.message.replace(/^Not a valid GGUF file: (.*) \(at byte \d+\)\.$/, '$1'));
+  });
 }
 
 function encodeHeader({ metadata, tensors, alignment: asked }: GgufContent) {
