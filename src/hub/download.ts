@@ -77,7 +77,7 @@ async function attempt(options: DownloadOptions): Promise<boolean> {
   const headers = { ...options.headers };
   if (offset > 0) {
     headers.range = `bytes=${offset}-`;
-    if (state?.etag) headers['if-range'] = state.etag;
+    if (state?.etag && state.url === url.href) headers['if-range'] = state.etag;
   }
   const response = await get(url, headers, what, options.patience, options.signal);
   if (response.status === 416) {
