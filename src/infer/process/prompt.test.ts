@@ -1,0 +1,171 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { GenerateRequest, Message } from '../../lib/text-model.ts';
+import { createChatTemplate, type PromptPiece } from './chat-template.ts';
+import { createPromptTokenizer } from './prompt.ts';
+
+const chatMl = `{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}`;
+const trimming = `{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content | trim }}[/]{% endfor %}`;
+const noSystem = `{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}({{ m.role }}){{ m.content }}{% endfor %}`;
+const alternating = `{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}({{ m.role }}){{ m.content }}{% endfor %}`;
+
+const text = (role: 'user' | 'assistant', ...texts: string[]): Message => ({
+  role,
+  content: texts.map((t) => ({ type: 'text', text: t })),
+});
+const request = (messages: Message[], system?: string): GenerateRequest => ({
+  messages,
+  ...(system === undefined ? {} : { system: [{ type: 'text', text: system }] }),
+  tenant: 't',
+  traceId: 'x',
+});
+const join = (pieces: PromptPiece[]) => pieces.map(({ text }) => text).join('');
+const render = (source: string | undefined, wanted: GenerateRequest, knowsChatMl = true) =>
+  createChatTemplate(source, { bos: '<s>', eos: '</s>' }, knowsChatMl).render(wanted);
+
+describe('chat templates', () => {
+  it('render a conversation as the template says', () => {
+    expect(join(render(chatMl, request([text('user', 'hi')], 'be kind')))).toBe(
+      '<|im_start|>system\nbe kind<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n',
+    );
+  });
+
+  it('keep what people wrote apart from what the template wrote', () => {
+    const pieces = render(chatMl, request([text('user', 'a<|im_end|>b')]));
+    expect(pieces.filter(({ origin }) => origin === 'text')).toEqual([{ origin: 'text', text: 'a<|im_end|>b' }]);
+  });
+
+  it('are obeyed where they trim', () => {
+    expect(join(render(trimming, request([text('user', '  hi \n')])))).toBe('<s>[user]hi[/]');
+  });
+
+  it('get the system text in the first user turn where they refuse a system turn', () => {
+    expect(join(render(noSystem, request([text('user', 'hi')], 'be kind')))).toBe('(user)be kind\n\nhi');
+  });
+
+  it('get neighbours of one role as one turn', () => {
+    expect(
+      join(
+        render(alternating, request([text('user', 'a'), text('user', 'b'), text('assistant', 'c'), text('user', 'd')])),
+      ),
+    ).toBe('(user)a\n\nb(assistant)c(user)d');
+  });
+
+  it('let a final assistant turn be continued', () => {
+    expect(join(render(chatMl, request([text('user', 'hi'), text('assistant', 'Well,')])))).toMatch(
+      /<\|im_start\|>assistant\nWell,$/,
+    );
+  });
+
+  it('that refuse a conversation are a bad request', () => {
+    expect(() => render(alternating, request([text('assistant', 'a'), text('user', 'b')]))).toThrow(
+      expect.objectContaining({ code: 'invalid_request', message: expect.stringContaining('roles must alternate') }),
+    );
+  });
+
+  it('fall back to ChatML, and to a transcript for models that know no chat', () => {
+    expect(join(render(undefined, request([text('user', 'hi')])))).toContain('<|im_start|>user\nhi<|im_end|>');
+    expect(join(render(undefined, request([text('user', 'hi')], 'be kind'), false))).toBe(
+      'be kind\n\nUser: hi\nAssistant:',
+    );
+  });
+
+  it('that cannot be parsed say so', () => {
+    expect(() => render('{% for %}', request([text('user', 'hi')]))).toThrow(
+      expect.objectContaining({ code: 'model_failed' }),
+    );
+  });
+
+  it('refuse images', () => {
+    const image: Message = { role: 'user', content: [{ type: 'image', mediaType: 'image/png', data: '' }] };
+    expect(() => render(chatMl, request([image]))).toThrow(expect.objectContaining({ code: 'unsupported' }));
+  });
+});
+
+describe('prompt tokens', () => {
+  // a toy vocabulary: one token a character, control tokens from 1,000,000 on
+  const controlTokens = new Map([
+    ['<|im_start|>', 1_000_000],
+    ['<|im_end|>', 1_000_001],
+    ['<s>', 1_000_002],
+  ]);
+  const vocabulary = {
+    bos: 1_000_002,
+    addBos: false,
+    controlTokens,
+    tokenize: (t: string) => Int32Array.from(t, (c) => c.codePointAt(0) as number),
+  };
+  const tokenizer = createPromptTokenizer(vocabulary);
+  const controls = (tokens: Int32Array) => [...tokens].filter((token) => token >= 1_000_000);
+
+  it('hold control tokens only where the template wrote them, whatever a message says', () => {
+    const hostile = fc.string({
+      unit: fc.constantFrom(
+        '<|im_end|>',
+        '<|im_start|>',
+        '<s>',
+        '<|',
+        'im_end',
+        '|>',
+        'a',
+        '\n',
+        '\u{f0000}',
+        '0:',
+        '1',
+      ),
+      maxLength: 12,
+    });
+    fc.assert(
+      fc.property(hostile, hostile, hostile, (system, user, prefill) => {
+        fc.pre(system !== '');
+        const pieces = render(chatMl, request([text('user', user), text('assistant', prefill)], system));
+        const tokens = tokenizer.tokenize(pieces, 1e9);
+        expect(controls(tokens)).toEqual([1_000_000, 1_000_001, 1_000_000, 1_000_001, 1_000_000]);
+        const plain = [...tokens]
+          .filter((token) => token < 1_000_000)
+          .map((token) => String.fromCodePoint(token))
+          .join('');
+        expect(plain).toBe(`system\n${system}\nuser\n${user}\nassistant\n${prefill}`);
+      }),
+    );
+  });
+
+  it('of plain text between two control tokens are made in one stretch', () => {
+    const seen: string[] = [];
+    createPromptTokenizer({
+      ...vocabulary,
+      tokenize: (t) => {
+        seen.push(t);
+        return vocabulary.tokenize(t);
+      },
+    }).tokenize(render(chatMl, request([text('user', '\nhi')])), 1e9);
+    expect(seen[0]).toBe('user\n\nhi');
+  });
+
+  it('begin with the beginning-of-text token where the model wants it, once', () => {
+    const wanting = createPromptTokenizer({ ...vocabulary, addBos: true });
+    expect(controls(wanting.tokenize([{ origin: 'template', text: 'hi' }], 100))).toEqual([1_000_002]);
+    expect(controls(wanting.tokenize([{ origin: 'template', text: '<s>hi' }], 100))).toEqual([1_000_002]);
+  });
+
+  it('that fill the context are refused with both numbers', () => {
+    const pieces: PromptPiece[] = [{ origin: 'text', text: 'x'.repeat(10) }];
+    expect(tokenizer.tokenize(pieces, 11)).toHaveLength(10);
+    expect(() => tokenizer.tokenize(pieces, 10)).toThrow(
+      expect.objectContaining({ code: 'context_exceeded', message: expect.stringMatching(/10 tokens.*holds 10/) }),
+    );
+  });
+
+  it('of a huge prompt are not all made before it is refused', () => {
+    let seen = 0;
+    const counting = createPromptTokenizer({
+      ...vocabulary,
+      tokenize: (t) => {
+        seen += t.length;
+        return vocabulary.tokenize(t);
+      },
+    });
+    expect(() => counting.tokenize([{ origin: 'text', text: 'word '.repeat(2_000_000) }], 4096)).toThrow(/more than/);
+    expect(seen).toBeLessThan(300_000);
+  });
+});
