@@ -4,7 +4,10 @@ import { ApiError, errorFromBody, getSession, listModels, readAnswerEvent, strea
 afterEach(() => vi.unstubAllGlobals());
 
 const answerWith = (body: string, init?: ResponseInit) =>
-  vi.stubGlobal('fetch', vi.fn(async () => new Response(body, init)));
+  vi.stubGlobal(
+    'fetch',
+    vi.fn(async () => new Response(body, init)),
+  );
 
 const sse = (...events: object[]) => events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('');
 const request = { model: 'default', messages: [{ role: 'user' as const, content: 'hi' }], maxTokens: 5 };
@@ -69,7 +72,12 @@ describe('streamMessage', () => {
         { type: 'content_block_start', index: 0 },
         { type: 'content_block_delta', delta: { type: 'text_delta', text: 'Hel' } },
         { type: 'content_block_delta', delta: { type: 'text_delta', text: 'lo' } },
-        { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 2 }, freehold: { model: 'm', tokensPerSecond: 9 } },
+        {
+          type: 'message_delta',
+          delta: { stop_reason: 'end_turn' },
+          usage: { output_tokens: 2 },
+          freehold: { model: 'm', tokensPerSecond: 9 },
+        },
         { type: 'message_stop' },
       ),
       { headers: { 'freehold-model': 'smollm2-135m' } },
@@ -80,7 +88,13 @@ describe('streamMessage', () => {
       { type: 'text-delta', text: 'Hel' },
       { type: 'text-delta', text: 'lo' },
     ]);
-    expect(events[3]).toMatchObject({ type: 'stop', reason: 'end_turn', outputTokens: 2, model: 'm', tokensPerSecond: 9 });
+    expect(events[3]).toMatchObject({
+      type: 'stop',
+      reason: 'end_turn',
+      outputTokens: 2,
+      model: 'm',
+      tokensPerSecond: 9,
+    });
   });
 
   it('fails with the message of an error event', async () => {
@@ -98,15 +112,20 @@ describe('streamMessage', () => {
     await collect();
     const [path, init] = vi.mocked(fetch).mock.calls[0] as [string, RequestInit];
     expect(path).toBe('/v1/messages');
-    expect(JSON.parse(init.body as string)).toEqual({ model: 'default', messages: request.messages, max_tokens: 5, stream: true });
+    expect(JSON.parse(init.body as string)).toEqual({
+      model: 'default',
+      messages: request.messages,
+      max_tokens: 5,
+      stream: true,
+    });
     expect(init.headers).toMatchObject({ 'anthropic-version': '2023-06-01' });
   });
 });
 
 describe('readAnswerEvent', () => {
   it('keeps thinking apart from the answer', () => {
-    expect(readAnswerEvent('{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":"hm"}}')).toEqual([
-      { type: 'thinking-delta', text: 'hm' },
-    ]);
+    expect(readAnswerEvent('{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":"hm"}}')).toEqual(
+      [{ type: 'thinking-delta', text: 'hm' }],
+    );
   });
 });

@@ -35,7 +35,14 @@ export type AnswerEvent =
   | { type: 'start'; model?: string; inputTokens?: number }
   | { type: 'text-delta'; text: string }
   | { type: 'thinking-delta'; text: string }
-  | { type: 'stop'; reason: string; outputTokens?: number; model?: string; timeToFirstTokenMs?: number; tokensPerSecond?: number };
+  | {
+      type: 'stop';
+      reason: string;
+      outputTokens?: number;
+      model?: string;
+      timeToFirstTokenMs?: number;
+      tokensPerSecond?: number;
+    };
 
 /** What went wrong, in words for the person at the page. `status` is 0 when no answer came from the server at all. */
 export class ApiError extends Error {
@@ -71,7 +78,11 @@ async function call(path: string, init: RequestInit = {}): Promise<Response> {
     response = await fetch(path, { credentials: 'same-origin', ...init });
   } catch (cause) {
     if (init.signal?.aborted) throw cause;
-    throw new ApiError(0, 'unreachable', 'Freehold does not answer. Is it still running? Start it again with: freehold up');
+    throw new ApiError(
+      0,
+      'unreachable',
+      'Freehold does not answer. Is it still running? Start it again with: freehold up',
+    );
   }
   if (!response.ok) throw errorFromBody(response.status, await response.text().catch(() => ''));
   return response;
@@ -110,7 +121,10 @@ export async function listModels(): Promise<ModelInfo[]> {
 
 function readModel(entry: Record<string, unknown>): ModelInfo[] {
   if (typeof entry.id !== 'string') return [];
-  const own = (typeof entry.freehold === 'object' && entry.freehold !== null ? entry.freehold : {}) as Record<string, unknown>;
+  const own = (typeof entry.freehold === 'object' && entry.freehold !== null ? entry.freehold : {}) as Record<
+    string,
+    unknown
+  >;
   if (typeof own.kind === 'string' && own.kind !== 'chat') return [];
   const info: ModelInfo = { id: entry.id };
   if (typeof own.model === 'string' && own.model !== entry.id) info.resolvesTo = own.model;
@@ -151,7 +165,8 @@ export async function* streamMessage(request: MessageRequest, signal: AbortSigna
     if (cause instanceof ApiError || signal.aborted) throw cause;
     stopped = false;
   }
-  if (!stopped) throw new ApiError(0, 'interrupted', 'The connection to Freehold broke before the answer was complete.');
+  if (!stopped)
+    throw new ApiError(0, 'interrupted', 'The connection to Freehold broke before the answer was complete.');
 }
 
 interface WireEvent {
@@ -177,7 +192,14 @@ export function readAnswerEvent(data: string): AnswerEvent[] {
       const { model, timeToFirstTokenMs, tokensPerSecond } = wire.freehold ?? {};
       const outputTokens = wire.usage?.output_tokens;
       return [
-        { type: 'stop', reason: wire.delta?.stop_reason ?? 'end_turn', outputTokens, model, timeToFirstTokenMs, tokensPerSecond },
+        {
+          type: 'stop',
+          reason: wire.delta?.stop_reason ?? 'end_turn',
+          outputTokens,
+          model,
+          timeToFirstTokenMs,
+          tokensPerSecond,
+        },
       ];
     }
     case 'error':

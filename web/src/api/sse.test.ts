@@ -17,7 +17,9 @@ describe('createSseParser', () => {
   });
 
   it('skips comments, unknown fields and events without data', () => {
-    expect(all(': keep-alive\n\nid: 7\nretry: 3\n\nevent: lonely\n\ndata\n\n')).toEqual([{ event: 'message', data: '' }]);
+    expect(all(': keep-alive\n\nid: 7\nretry: 3\n\nevent: lonely\n\ndata\n\n')).toEqual([
+      { event: 'message', data: '' },
+    ]);
   });
 
   it('takes off one space after the colon, not more', () => {

@@ -75,8 +75,14 @@ describe('conversation storage', () => {
 
   it('reads what another tab wrote or removed', () => {
     const a = conversation('a', 1);
-    expect(readStorageEvent({ key: 'freehold/conversation/a', newValue: JSON.stringify(a) })).toEqual({ id: 'a', conversation: a });
-    expect(readStorageEvent({ key: 'freehold/conversation/a', newValue: null })).toEqual({ id: 'a', conversation: undefined });
+    expect(readStorageEvent({ key: 'freehold/conversation/a', newValue: JSON.stringify(a) })).toEqual({
+      id: 'a',
+      conversation: a,
+    });
+    expect(readStorageEvent({ key: 'freehold/conversation/a', newValue: null })).toEqual({
+      id: 'a',
+      conversation: undefined,
+    });
     expect(readStorageEvent({ key: 'freehold/theme', newValue: 'dark' })).toBeUndefined();
     expect(readStorageEvent({ key: 'freehold/conversation/a', newValue: '{' })).toBeUndefined();
   });

@@ -58,7 +58,9 @@ function readConversation(item: string | null): Conversation | undefined {
       typeof value.title === 'string' &&
       typeof value.updatedAt === 'number' &&
       Array.isArray(value.messages) &&
-      value.messages.every(({ id, role, text }) => typeof id === 'string' && typeof role === 'string' && typeof text === 'string');
+      value.messages.every(
+        ({ id, role, text }) => typeof id === 'string' && typeof role === 'string' && typeof text === 'string',
+      );
     return valid ? (value as Conversation) : undefined;
   } catch {
     return undefined;
@@ -67,8 +69,11 @@ function readConversation(item: string | null): Conversation | undefined {
 
 /** The page was left while an answer was being written: what had come is kept as a stopped answer. */
 function closeInterrupted(conversation: Conversation): Conversation {
-  const open = (message: Conversation['messages'][number]) => message.role === 'assistant' && message.status === 'streaming';
+  const open = (message: Conversation['messages'][number]) =>
+    message.role === 'assistant' && message.status === 'streaming';
   if (!conversation.messages.some(open)) return conversation;
-  const messages = conversation.messages.map((message) => (open(message) ? { ...message, status: 'stopped' } : message));
+  const messages = conversation.messages.map((message) =>
+    open(message) ? { ...message, status: 'stopped' } : message,
+  );
   return { ...conversation, messages: messages as Conversation['messages'] };
 }

@@ -11,7 +11,12 @@ import {
 } from './conversations.ts';
 
 const question = (id: string, text: string) => ({ id, role: 'user' as const, text });
-const answer = (id: string, text = '', status: Answer['status'] = 'done'): Answer => ({ id, role: 'assistant', text, status });
+const answer = (id: string, text = '', status: Answer['status'] = 'done'): Answer => ({
+  id,
+  role: 'assistant',
+  text,
+  status,
+});
 const run = (actions: ConversationAction[], state: Conversations = []) => actions.reduce(reduceConversations, state);
 const ask = (conversationId: string, n: number, text = `question ${n}`): ConversationAction => ({
   type: 'ask',
@@ -35,7 +40,14 @@ describe('asking', () => {
 });
 
 describe('editing a question', () => {
-  const edit: ConversationAction = { type: 'edit', conversationId: 'c', questionId: 'q1', text: 'other', answer: answer('new'), at: 9 };
+  const edit: ConversationAction = {
+    type: 'edit',
+    conversationId: 'c',
+    questionId: 'q1',
+    text: 'other',
+    answer: answer('new'),
+    at: 9,
+  };
 
   it('drops everything after it and titles anew when it was the first', () => {
     const state = run([ask('c', 1), ask('c', 2), edit]);
@@ -55,10 +67,9 @@ describe('editing a question', () => {
 
 describe('answers', () => {
   it('are replaced by a retry', () => {
-    expect(texts(run([ask('c', 1), { type: 'retry', conversationId: 'c', answer: answer('x', 'again'), at: 2 }]))).toEqual([
-      'question 1',
-      'again',
-    ]);
+    expect(
+      texts(run([ask('c', 1), { type: 'retry', conversationId: 'c', answer: answer('x', 'again'), at: 2 }])),
+    ).toEqual(['question 1', 'again']);
   });
 
   it('are updated in place, and an update for a deleted one is ignored', () => {
@@ -112,7 +123,12 @@ describe('titleOf', () => {
 
 describe('turnsOf', () => {
   it('leaves out empty answers and joins the questions around them', () => {
-    const messages: Message[] = [question('1', 'a'), answer('2', '', 'failed'), question('3', 'b'), answer('4', '', 'streaming')];
+    const messages: Message[] = [
+      question('1', 'a'),
+      answer('2', '', 'failed'),
+      question('3', 'b'),
+      answer('4', '', 'streaming'),
+    ];
     expect(turnsOf(messages)).toEqual([{ role: 'user', content: 'a\n\nb' }]);
   });
 

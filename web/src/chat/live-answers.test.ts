@@ -49,7 +49,14 @@ describe('an answer being written', () => {
     await own.live.start('c', 'a', request);
     expect(own.changes.at(-1)?.stats).toEqual({ timeToFirstTokenMs: 200, outputTokens: 11, tokensPerSecond: 10 });
 
-    const server = script({ type: 'stop', reason: 'end_turn', outputTokens: 11, tokensPerSecond: 40, timeToFirstTokenMs: 9, model: 'q' });
+    const server = script({
+      type: 'stop',
+      reason: 'end_turn',
+      outputTokens: 11,
+      tokensPerSecond: 40,
+      timeToFirstTokenMs: 9,
+      model: 'q',
+    });
     await server.live.start('c', 'a', request);
     expect(server.changes.at(-1)).toMatchObject({ model: 'q', stats: { timeToFirstTokenMs: 9, tokensPerSecond: 40 } });
   });
@@ -70,7 +77,11 @@ describe('an answer being written', () => {
       throw new ApiError(529, 'overloaded_error', 'too busy');
     });
     await live.start('c', 'a', request);
-    expect(changes.at(-1)).toMatchObject({ status: 'failed', text: 'half', error: { message: 'too busy', status: 529 } });
+    expect(changes.at(-1)).toMatchObject({
+      status: 'failed',
+      text: 'half',
+      error: { message: 'too busy', status: 529 },
+    });
   });
 
   it('is saved now and then, and when asked', async () => {

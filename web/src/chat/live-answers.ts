@@ -85,7 +85,14 @@ export class LiveAnswers {
     const now = this.#options.now();
     const empty: LiveAnswer = { text: '', thinking: '', startedAtMs: now };
     const controller = new AbortController();
-    const running: Running = { conversationId, controller, shown: empty, latest: empty, frameAsked: false, savedAtMs: now };
+    const running: Running = {
+      conversationId,
+      controller,
+      shown: empty,
+      latest: empty,
+      frameAsked: false,
+      savedAtMs: now,
+    };
     this.#running.set(answerId, running);
     this.#notify();
     const end = await this.#follow(answerId, running, request);
@@ -132,7 +139,8 @@ export class LiveAnswers {
       return end && !signal.aborted ? end : { status: 'stopped', stats: seen() };
     } catch (error) {
       if (signal.aborted) return { status: 'stopped', stats: seen() };
-      const { message, status } = error instanceof ApiError ? error : { message: `The page failed: ${error}`, status: 0 };
+      const { message, status } =
+        error instanceof ApiError ? error : { message: `The page failed: ${error}`, status: 0 };
       return { status: 'failed', error: { message, status }, stats: seen() };
     }
   }

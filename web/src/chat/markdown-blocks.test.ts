@@ -7,11 +7,24 @@ import { describe, expect, it } from 'vitest';
 import { readFence, splitMarkdown } from './markdown-blocks.ts';
 
 const html = (text: string) =>
-  renderToStaticMarkup(createElement(Markdown, { remarkPlugins: [remarkGfm] }, text)).replace(/\s*\n\s*/g, '\n').trim();
+  renderToStaticMarkup(createElement(Markdown, { remarkPlugins: [remarkGfm] }, text))
+    .replace(/\s*\n\s*/g, '\n')
+    .trim();
 const joined = (blocks: string[]) => blocks.map(html).filter(Boolean).join('\n');
 
 const anyLine = fc.constantFrom(
-  ...['Words.', '# Heading', '- item', '  - nested', '1. first', '2. second', '   continued', '    code', '```js', '```'],
+  ...[
+    'Words.',
+    '# Heading',
+    '- item',
+    '  - nested',
+    '1. first',
+    '2. second',
+    '   continued',
+    '    code',
+    '```js',
+    '```',
+  ],
   ...['````', '  ```', '    ```', '- ```', '~~~', '> quote', '| a | b |', '|---|---|', '---', '\tx', '', '', ''],
 );
 const anyText = fc.array(anyLine, { maxLength: 14 }).map((lines) => lines.join('\n'));
@@ -63,7 +76,8 @@ describe('splitMarkdown', () => {
   });
 
   it('loses nothing', () => {
-    fc.assert(fc.property(anyText, (text) => {
+    fc.assert(
+      fc.property(anyText, (text) => {
         expect(splitMarkdown(text).blocks.join('')).toBe(text);
       }),
     );
@@ -108,6 +122,7 @@ describe('readFence', () => {
   });
 
   it('is undefined for anything else', () => {
-    for (const text of ['text', '`` a ``', '```inline```', '```\na\n```\ntext']) expect(readFence(text)).toBeUndefined();
+    for (const text of ['text', '`` a ``', '```inline```', '```\na\n```\ntext'])
+      expect(readFence(text)).toBeUndefined();
   });
 });

@@ -21,7 +21,15 @@ describe('closeOpenMarks', () => {
   });
 
   it('leaves complete marks, code and task boxes alone', () => {
-    for (const text of ['a **b** c', 'run `a ** b` now', '[a](b) c', '- [', '- [x', '```js\nconst a = `**', 'two ``a`b`` ok'])
+    for (const text of [
+      'a **b** c',
+      'run `a ** b` now',
+      '[a](b) c',
+      '- [',
+      '- [x',
+      '```js\nconst a = `**',
+      'two ``a`b`` ok',
+    ])
       expect(closeOpenMarks(text)).toBe(text);
   });
 

@@ -29,7 +29,10 @@ function closeLine(line: string): string {
 
   const link = /!?\[([^\][]*)(?:\]\([^)\s]*)?$/.exec(masked);
   if (link && !/^\s*(?:[-*+]|\d+[.)])\s+\[[ xX]?$/.test(line)) {
-    const label = line.slice(link.index).replace(/^!?\[/, '').replace(/\]\([^)]*$/, '');
+    const label = line
+      .slice(link.index)
+      .replace(/^!?\[/, '')
+      .replace(/\]\([^)]*$/, '');
     return closeLine(line.slice(0, link.index) + label);
   }
   for (const mark of ['**', '~~']) {

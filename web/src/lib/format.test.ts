@@ -3,7 +3,13 @@ import { ageGroup, formatDuration, formatRate, formatTokens } from './format.ts'
 
 describe('format', () => {
   it('durations', () => {
-    expect([180, 999, 3200, 59_960, 65_000].map(formatDuration)).toEqual(['0.18 s', '1.00 s', '3.2 s', '1 min 0 s', '1 min 5 s']);
+    expect([180, 999, 3200, 59_960, 65_000].map(formatDuration)).toEqual([
+      '0.18 s',
+      '1.00 s',
+      '3.2 s',
+      '1 min 0 s',
+      '1 min 5 s',
+    ]);
   });
 
   it('rates and token counts', () => {

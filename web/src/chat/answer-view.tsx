@@ -1,0 +1,131 @@
+// A model's answer: while it is written, when it is done, stopped or failed; under it what it took to write and what can be done.
+import { memo, useEffect, useState } from 'react';
+import { formatDuration, formatRate, formatTokens } from '../lib/format.ts';
+import { IconButton, TextButton } from '../ui/button.tsx';
+import { CopyButton } from '../ui/copy-button.tsx';
+import { RetryIcon, WarningIcon } from '../ui/icons.tsx';
+import { useLiveAnswer } from './chat-store.ts';
+import type { Answer } from './conversations.ts';
+import type { LiveAnswer } from './live-answers.ts';
+import { Markdown } from './markdown.tsx';
+
+interface AnswerViewProps {
+  answer: Answer;
+  last: boolean;
+  onRetry: () => void;
+}
+
+export const AnswerView = memo(function AnswerView({ answer, last, onRetry }: AnswerViewProps) {
+  const live = useLiveAnswer(answer.id);
+  const streaming = answer.status === 'streaming';
+  const { text, thinking } = live ?? answer;
+  return (
+    <article aria-label="Answer" aria-busy={streaming} className="group">
+      {thinking && <Thinking text={thinking} open={streaming && text === ''} />}
+      {text !== '' && <Markdown text={text} streaming={streaming} />}
+      {live && <Progress live={live} />}
+      {answer.status === 'failed' && <Failure answer={answer} onRetry={onRetry} canRetry={last} />}
+      {!streaming && <Footer answer={answer} last={last} onRetry={onRetry} />}
+    </article>
+  );
+});
+
+function Thinking({ text, open }: { text: string; open: boolean }) {
+  return (
+    <details open={open} className="mb-3 text-sm text-soft">
+      <summary className="w-fit rounded py-1">{open ? 'Thinking …' : 'Thoughts'}</summary>
+      <div className="mt-1 border-l-2 border-line pl-4 leading-relaxed whitespace-pre-wrap [overflow-wrap:anywhere]">
+        {text}
+      </div>
+    </details>
+  );
+}
+
+/** A sign of life: before the first words also for how long the model has been reading. */
+function Progress({ live }: { live: LiveAnswer }) {
+  const waiting = live.firstTextAtMs === undefined;
+  const [seconds, setSeconds] = useState(0);
+  useEffect(() => {
+    if (!waiting) return;
+    const timer = setInterval(() => setSeconds(Math.floor((performance.now() - live.startedAtMs) / 1000)), 500);
+    return () => clearInterval(timer);
+  }, [waiting, live.startedAtMs]);
+  return (
+    <div className="flex h-10 items-center gap-2.5 text-sm text-soft" aria-hidden="true">
+      <span className="breathing size-2.5 rounded-full bg-accent" />
+      {waiting && seconds >= 2 && <span>Reading your message, {seconds} s</span>}
+    </div>
+  );
+}
+
+function Failure({ answer, canRetry, onRetry }: { answer: Answer; canRetry: boolean; onRetry: () => void }) {
+  return (
+    <div
+      role="alert"
+      className="mt-3 flex flex-wrap items-center gap-x-4 gap-y-2 rounded-xl border border-danger-line bg-danger-tint px-4 py-3 text-sm"
+    >
+      <WarningIcon className="size-5 text-danger" />
+      <p className="min-w-0 flex-1 basis-52 leading-relaxed [overflow-wrap:anywhere]">{answer.error?.message}</p>
+      {canRetry && (
+        <TextButton look="danger" onClick={onRetry}>
+          Retry
+        </TextButton>
+      )}
+    </div>
+  );
+}
+
+function Footer({ answer, last, onRetry }: { answer: Answer; last: boolean; onRetry: () => void }) {
+  const { status, text, stopReason } = answer;
+  return (
+    <div className="mt-2 flex min-h-8 flex-wrap items-center gap-x-3">
+      <div className={`-ml-1.5 flex ${last ? '' : 'reveal'}`}>
+        {text !== '' && <CopyButton text={text} label="Copy the answer" />}
+        {last && status !== 'failed' && (
+          <IconButton small label="Answer again" onClick={onRetry}>
+            <RetryIcon className="size-4.5" />
+          </IconButton>
+        )}
+      </div>
+      <Facts answer={answer} />
+      {stopReason === 'max_tokens' && (
+        <p className="w-full text-sm text-soft">
+          It ended at the limit of tokens for one answer, which the settings can raise.
+        </p>
+      )}
+      {stopReason === 'model_context_window_exceeded' && (
+        <p className="w-full text-sm text-soft">
+          It ended because the model's context is full. A new chat starts afresh.
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Facts({ answer: { status, model, stats = {} } }: { answer: Answer }) {
+  const { tokensPerSecond, timeToFirstTokenMs, outputTokens } = stats;
+  const facts = [
+    { key: 'model', text: model, title: 'The model that answered' },
+    {
+      key: 'stopped',
+      text: status === 'stopped' ? 'stopped' : undefined,
+      title: 'The answer was stopped before its end',
+    },
+    { key: 'rate', text: tokensPerSecond && formatRate(tokensPerSecond), title: 'How fast it was written' },
+    {
+      key: 'first',
+      text: timeToFirstTokenMs !== undefined && `first token ${formatDuration(timeToFirstTokenMs)}`,
+      title: 'Time from the question to the first token of the answer',
+    },
+    { key: 'tokens', text: outputTokens !== undefined && formatTokens(outputTokens), title: 'Length of the answer' },
+  ].filter(({ text }) => text);
+  return (
+    <ul aria-label="About this answer" className="flex flex-wrap gap-x-3 text-xs text-soft tabular-nums">
+      {facts.map(({ key, text, title }) => (
+        <li key={key} title={title} className={key === 'model' ? 'font-medium' : ''}>
+          {text}
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,47 @@
+// What a new chat shows: where one is, which model will answer, and three things to try.
+import type { ModelInfo } from '../api/client.ts';
+import { Mark } from '../ui/icons.tsx';
+
+const suggestions = [
+  { title: 'Sell something', prompt: 'Write a product description of 60 words for a handmade oak cutting board.' },
+  {
+    title: 'Understand something',
+    prompt: 'Explain the difference between a lease and a freehold to someone buying a first home.',
+  },
+  { title: 'Build something', prompt: 'Write a TypeScript function that groups a list of orders by customer.' },
+];
+
+export function EmptyState({ model, onAsk }: { model: ModelInfo; onAsk: (prompt: string) => void }) {
+  const name = model.resolvesTo ?? model.id;
+  return (
+    <div className="min-h-0 flex-1 overflow-y-auto">
+      <div className="mx-auto flex min-h-full max-w-3xl flex-col justify-center px-4 py-8 sm:px-6">
+        <Mark className="size-11" />
+        <h1 className="mt-5 text-2xl font-semibold tracking-tight sm:text-3xl">Freehold</h1>
+        <p className="mt-2 text-soft">
+          {name === 'default' ? (
+            'The default model of this server'
+          ) : (
+            <strong className="font-semibold text-ink">{name}</strong>
+          )}{' '}
+          will answer, on a machine that is yours.
+        </p>
+        <h2 className="mt-9 text-sm font-medium text-soft">Try one of these</h2>
+        <ul className="mt-3 grid gap-2.5 sm:grid-cols-3 sm:gap-3">
+          {suggestions.map(({ title, prompt }) => (
+            <li key={title}>
+              <button
+                type="button"
+                onClick={() => onAsk(prompt)}
+                className="h-full w-full rounded-xl border border-line px-4 py-3 text-left text-sm transition-colors hover:border-line-strong hover:bg-side sm:py-4"
+              >
+                <span className="block font-medium">{title}</span>
+                <span className="mt-1 block leading-relaxed text-soft">{prompt}</span>
+              </button>
+            </li>
+          ))}
+        </ul>
+      </div>
+    </div>
+  );
+}
