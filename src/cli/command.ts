@@ -20,14 +20,24 @@ export interface CommonOptions {
   verbose?: boolean;
 }
 
+/** A command that said all there is to say and yet failed. */
+export class ExitStatus extends Error {
+  readonly status: number;
+  constructor(status: number) {
+    super(`exit status ${status}`);
+    this.status = status;
+  }
+}
+
 /**
  * Gives a command its common flags, its settings and its action.
+ * @param action may return an exit status; what it throws is reported
  * @param settings settings the command takes as flags, `home` aside, which every command takes
  */
 export function finish<Options extends CommonOptions>(
   command: Command,
   settings: readonly ConfigKey[],
-  action: (invocation: Invocation<Options>) => Promise<void>,
+  action: (invocation: Invocation<Options>) => Promise<number | void>,
 ): Command {
   command.addOption(new Option('--json', 'Print JSON for programs.'));
   command.addOption(new Option('--verbose', 'Show what lies underneath an error.'));
@@ -36,7 +46,7 @@ export function finish<Options extends CommonOptions>(
     const self = given.at(-1) as Command;
     const options = self.opts() as Options;
     let resolved: Promise<ResolvedConfig> | undefined;
-    await action({
+    const status = await action({
       args: given.slice(0, -2),
       options,
       output: createOutput(Boolean(options.json)),
@@ -45,6 +55,7 @@ export function finish<Options extends CommonOptions>(
         return resolved;
       },
     });
+    if (status) throw new ExitStatus(status);
   });
   return command;
 }

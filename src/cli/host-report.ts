@@ -4,6 +4,7 @@ import { constants, existsSync } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
+import type { AvailableMemory, ModelProblem } from '../hub/types.ts';
 import type { ResolvedConfig } from '../lib/config.ts';
 import { formatBytes } from '../lib/units.ts';
 import { freeholdVersion } from './version.ts';
@@ -21,6 +22,10 @@ export interface HostReport {
   configFile: string;
   configFileFound: boolean;
   models: string[];
+  /** Files that look like models and cannot be used. */
+  modelProblems: ModelProblem[];
+  /** What a model may take now, and all there is: the machine's, or its container's. */
+  memory: AvailableMemory;
   defaultModel: string;
   defaultModelHere: boolean;
   host: string;
@@ -30,15 +35,18 @@ export interface HostReport {
 }
 
 export async function inspectHost({ values, file }: ResolvedConfig): Promise<HostReport> {
-  const { listLocalModels, findLocalModel } = await import('../hub/models.ts');
+  const [{ findLocalModel, surveyLocalModels }, { availableMemory }] = await Promise.all([
+    import('../hub/models.ts'),
+    import('../hub/memory.ts'),
+  ]);
   const standing = nearestFolder(values.home);
-  const [disk, homeWritable, models, defaultModel, portFree] = await Promise.all([
+  const [disk, homeWritable, survey, defaultModel, portFree] = await Promise.all([
     statfs(standing),
     access(standing, constants.W_OK).then(
       () => true,
       () => false,
     ),
-    listLocalModels(values),
+    surveyLocalModels(values),
     findLocalModel(values.defaultModel, values),
     isPortFree(values.port, values.host),
   ]);
@@ -52,7 +60,9 @@ export async function inspectHost({ values, file }: ResolvedConfig): Promise<Hos
     diskFreeBytes: disk.bavail * disk.bsize,
     configFile: file,
     configFileFound: existsSync(file),
-    models: models.map((model) => model.name),
+    models: survey.models.map((model) => model.name),
+    modelProblems: survey.problems,
+    memory: availableMemory(),
     defaultModel: values.defaultModel,
     defaultModelHere: defaultModel !== undefined,
     host: values.host,
@@ -69,8 +79,8 @@ export function hostFields(host: HostReport): [string, string][] {
     ...(host.homeWritable ? [] : ['NOT WRITABLE']),
   ];
   return [
-    ['Freehold', host.freehold],
     ['Node', `${host.node}, ${host.platform}`],
+    ['Memory', `${formatBytes(host.memory.freeBytes)} free of ${formatBytes(host.memory.totalBytes)}`],
     ['Home', `${host.home} (${notes.join(', ')})`],
     [
       'Settings',

@@ -1,5 +1,6 @@
 // The command line as a whole: which commands there are, and what happens to a command line that is none of them.
 import { type Argument, Command, CommanderError } from 'commander';
+import { ExitStatus } from './command.ts';
 import { addChat } from './commands/chat.ts';
 import { addConfig } from './commands/config.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -61,6 +62,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv, { from: 'user' });
     return 0;
   } catch (error) {
+    if (error instanceof ExitStatus) return error.status;
     if (!(error instanceof CommanderError)) return reportFailure(error, options);
     if (error.exitCode === 0) return 0;
     // `freehold keys` with nothing behind it: its help was printed

@@ -56,14 +56,14 @@ async function bringModel(
   const facts = { url: server.url, signInUrl: server.signInUrl, key: server.firstAdminKey ?? null };
   try {
     const { findLocalModel } = await import('../../hub/models.ts');
-    if (!(await findLocalModel(config.defaultModel, config))) {
-      // progress goes to standard error; --json promises one line
-      await pullShown(config.defaultModel, config, { ...output, json: false }, signal);
-    }
+    const here = await findLocalModel(config.defaultModel, config);
+    await fetchDevicePackage(config, output);
+    // progress goes to standard error; --json promises one line
+    if (!here) await pullShown(config.defaultModel, config, { ...output, json: false }, signal);
     const startMs = performance.now();
     await server.models.preload('default');
     if (signal.aborted) return;
-    const model = server.models.status().find((each) => each.state === 'ready')?.name ?? config.defaultModel;
+    const model = (await server.models.nameOf('default')) ?? config.defaultModel;
     output.data({ ...facts, model });
     for (const line of ready(server, model, performance.now() - startMs, config.auth, output.style)) output.line(line);
   } catch (thrown) {
@@ -73,6 +73,23 @@ async function bringModel(
     for (const line of describeFailure(thrown, output.errorStyle, verbose)) output.note(line);
     output.note();
     output.note(modelMissing(thrown as FreeholdError, config.defaultModel, server.url));
+  }
+}
+
+/** Where a graphics card is seen whose package is missing, fetches it; without it the processor does the work. */
+async function fetchDevicePackage(config: Config, output: Output): Promise<void> {
+  if (config.device !== 'auto' || config.libDir !== '') return;
+  const { fetchGpuPackage, missingGpuPackage } = await import('../../native/gpu-packages.ts');
+  const missing = missingGpuPackage(config.home);
+  if (!missing) return;
+  output.note(
+    `  A ${missing.kind} device is here: fetching ${missing.name} through npm, once. --device cpu does without.`,
+  );
+  try {
+    await fetchGpuPackage(missing.kind, config.home);
+  } catch (error) {
+    output.note(`  It could not be fetched (${(error as Error).message}); the processor does the work.`);
+    output.note('  Try again later: freehold doctor --fix');
   }
 }
 
