@@ -1,0 +1,119 @@
+// A model without weights: answers with given pieces, obeys max_tokens, stop strings and abort, and remembers what it
+// was asked. What it does can be replaced for one test.
+import type { LocalModelState, LocalTextModel } from '../../src/infer/client.ts';
+import { FreeholdError } from '../../src/lib/errors.ts';
+import type { GenerateEvent, GenerateRequest } from '../../src/lib/text-model.ts';
+
+export type Generate = (request: GenerateRequest, signal: AbortSignal) => AsyncIterable<GenerateEvent>;
+
+export interface FakeModel extends LocalTextModel {
+  state: LocalModelState;
+  /** Every request, in order. */
+  readonly requests: GenerateRequest[];
+  /** Generations that ended by abort. */
+  aborted: number;
+  /** What the next generations do; undefined: the ordinary answer. */
+  behaviour: Generate | undefined;
+  closed: boolean;
+}
+
+export const fakePieces = ['Hello', ' from', ' the', ' fake', ' model', '.'];
+
+/** Every word of system and messages is a token. */
+export function countWords(request: GenerateRequest): number {
+  const blocks = [...(request.system ?? []), ...request.messages.flatMap(({ content }) => content)];
+  return blocks.flatMap((block) => (block.type === 'text' ? block.text.split(/\s+/).filter(Boolean) : [])).length;
+}
+
+export function createFakeModel(name: string, pieces: readonly string[] = fakePieces): FakeModel {
+  const model: FakeModel = {
+    name,
+    state: 'ready',
+    pid: undefined,
+    device: 'CPU',
+    requests: [],
+    aborted: 0,
+    behaviour: undefined,
+    closed: false,
+    capabilities: () => ({
+      model: name,
+      contextTokens: 1000,
+      generate: true,
+      embed: false,
+      rerank: false,
+      tools: false,
+      vision: false,
+    }),
+    stats: () => ({ queued: 1, active: 0, steps: 3, prefillTokens: 5, outputTokens: 7, decodeMs: 11, kvUsed: 0.5 }),
+    async countTokens(request) {
+      return countWords(request);
+    },
+    async *generate(request, signal = new AbortController().signal) {
+      model.requests.push(request);
+      signal.addEventListener('abort', () => {
+        model.aborted += 1;
+      });
+      yield* (model.behaviour ?? ordinary)(request, signal);
+    },
+    async close() {
+      model.closed = true;
+      model.state = 'closed';
+    },
+  };
+  async function* ordinary(request: GenerateRequest, signal: AbortSignal): AsyncIterable<GenerateEvent> {
+    const inputTokens = countWords(request);
+    if (inputTokens > 1000) {
+      throw new FreeholdError('context_exceeded', `The prompt has ${inputTokens} tokens; the model holds 1000.`, {
+        hint: 'Shorten it.',
+        field: 'messages',
+      });
+    }
+    yield { type: 'start', inputTokens, cachedTokens: Math.min(1, inputTokens) };
+    let outputTokens = 0;
+    for (const piece of pieces) {
+      if (signal.aborted) throw new FreeholdError('cancelled', 'Cancelled.');
+      const stop = request.stop?.find((text) => piece.includes(text));
+      if (stop !== undefined || outputTokens === request.maxTokens) {
+        yield { type: 'usage', inputTokens, cachedTokens: Math.min(1, inputTokens), outputTokens };
+        yield stop === undefined
+          ? { type: 'stop', reason: 'max-tokens' }
+          : { type: 'stop', reason: 'stop-sequence', stopSequence: stop };
+        return;
+      }
+      outputTokens += 1;
+      yield { type: 'text-delta', text: piece };
+    }
+    yield { type: 'usage', inputTokens, cachedTokens: Math.min(1, inputTokens), outputTokens };
+    yield { type: 'stop', reason: 'end-turn' };
+  }
+  return model;
+}
+
+/** Yields one piece, then goes on forever until aborted; `onPiece` sees each further one. */
+export const endless = (piece = 'tick ', everyMs = 1): Generate =>
+  async function* (_request, signal) {
+    yield { type: 'start', inputTokens: 1, cachedTokens: 0 };
+    while (!signal.aborted) {
+      yield { type: 'text-delta', text: piece };
+      await new Promise((resolve) => setTimeout(resolve, everyMs));
+    }
+    throw new FreeholdError('cancelled', 'Cancelled.');
+  };
+
+/** Says nothing until aborted. */
+export const silent: Generate = async function* (_request, signal) {
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve());
+  });
+  yield* [];
+  throw new FreeholdError('cancelled', 'Cancelled.');
+};
+
+/** Fails, after `before` pieces of text. */
+export const failing = (error: unknown, before = 0): Generate =>
+  async function* () {
+    if (before > 0) yield { type: 'start', inputTokens: 3, cachedTokens: 0 };
+    for (let piece = 0; piece < before; piece++) yield { type: 'text-delta', text: `piece ${piece} ` };
+    throw error;
+  };
