@@ -155,7 +155,7 @@ export interface ContextOptions {
   contextTokens: number;
   /** Sequences that may be in the cache at once, 1..256. */
   sequences: number;
-  /** Most tokens of one decode call. Default 512. */
+  /** Most tokens of one decode call. Default 512; fewer where the whole cache is smaller. */
   batchTokens?: number;
   /** Threads; 0: one per core. */
   threads?: number;
@@ -205,11 +205,11 @@ export class Context {
     this.sequences = llama.llama_n_seq_max(pointer);
     this.batchTokens = llama.llama_n_batch(pointer);
     this.threads = llama.llama_n_threads(pointer);
-    // llama rounds n_ctx up to a multiple of its padding, never down
+    // llama rounds n_ctx up to a multiple of its padding, and cuts the batch down to it
     invariant(
       this.contextTokens >= options.contextTokens &&
         this.sequences === options.sequences &&
-        this.batchTokens === batchTokens &&
+        this.batchTokens <= batchTokens &&
         this.threads === threads,
       'the context has the sizes it was asked for',
     );
@@ -222,6 +222,8 @@ export class Context {
    * @throws FreeholdError model_failed with libllama's status: 1 no free KV cell, negative an error
    */
   async decode(batch: Batch): Promise<void> {
+    // more would end the process inside libllama
+    invariant(batch.size > 0 && batch.size <= this.batchTokens, `a batch holds 1 to ${this.batchTokens} tokens`);
     const status = await this.#handle.whileBusy(
       (pointer) => callAsync(this.#native.llama.llama_decode, pointer, batch.native()) as Promise<number>,
     );

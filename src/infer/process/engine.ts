@@ -123,7 +123,8 @@ export class Engine {
    * @throws FreeholdError overloaded, context_exceeded, invalid_request, unsupported
    */
   submit(id: number, request: GenerateRequest): void {
-    if (this.#waiting.length >= this.#options.queueLimit) {
+    const free = this.#slots.length - this.#running.length;
+    if (this.#waiting.length >= this.#options.queueLimit + free) {
       throw new FreeholdError('overloaded', `${this.#waiting.length} requests already wait for this model.`, {
         retryAfterMs: 1000,
         hint: 'Try again in a moment, or raise --queue-limit.',
