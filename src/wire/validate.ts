@@ -59,13 +59,15 @@ export function validate<Schema extends z.ZodType>(schema: Schema, value: unknow
   throw fieldError('invalid_request', issue.path, describe(issue, valueAt(value, issue.path)), style);
 }
 
-/** Of a union's branches, the one whose complaint lies deepest is the one that was meant. */
+/** Of a union's branches, the one that was meant is the one that fits by type, or whose complaint lies deepest. */
 function deepest(issue: Issue, prefix: Path): Issue {
   const here: Issue = { ...issue, path: [...prefix, ...issue.path] };
   if (issue.code !== 'invalid_union' || !issue.errors || issue.errors.length === 0) return here;
   const branches = issue.errors.flatMap((branch) => (branch[0] ? [deepest(branch[0], here.path)] : []));
   const best = branches.reduce((a, b) => (b.path.length > a.path.length ? b : a), branches[0] ?? here);
   if (best.path.length > here.path.length) return best;
+  const fits = branches.find((branch) => branch.code !== 'invalid_type');
+  if (fits) return fits;
   const expected = branches.map((branch) => branch.expected).filter((name) => name !== undefined);
   return { ...here, code: 'invalid_type', expected: expected.join(' or ') };
 }

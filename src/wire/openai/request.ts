@@ -92,7 +92,11 @@ export function parseChat(body: unknown, { tenant, traceId }: RequestContext): P
     if (item.role === 'system' || item.role === 'developer') system.push(...blocks.map(({ text }) => text));
     else messages.push({ role: item.role, content: blocks });
   });
-  const request: GenerateRequest = { messages: mergeTurns(messages), sampling: parseSampling(given), tenant, traceId };
+  const turns = mergeTurns(messages);
+  if (turns.length === 0 && system.length === 0) {
+    throw fieldError('invalid_request', ['messages'], 'There is nothing to answer: every message is empty', 'brackets');
+  }
+  const request: GenerateRequest = { messages: turns, sampling: parseSampling(given), tenant, traceId };
   if (system.length > 0) request.system = [{ type: 'text', text: system.join('\n\n') }];
   const maxTokens = given.max_completion_tokens ?? given.max_tokens;
   if (typeof maxTokens === 'number') request.maxTokens = Math.min(maxTokens, largestCount);
