@@ -41,7 +41,9 @@ export interface ReadOptions {
 }
 
 /**
- * The same for any source of bytes; what it returns for a header alone, given the size of the whole file, is complete.
+ * Reads and checks a header from any source of bytes. Asks for the header only, so a source that has no more than that
+ * will do when it says the size of the whole file.
+ * @throws FreeholdError gguf_invalid with the field and the byte offset
  */
 export async function parseGguf(source: ByteSource, options: ReadOptions = {}): Promise<GgufFile> {
   const reader = new ByteReader(source, limits.headerBytes);

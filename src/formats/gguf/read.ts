@@ -8,7 +8,6 @@ import { metadataNumber } from './metadata.ts';
 import { parseGguf, type ReadOptions } from './parse.ts';
 import type { GgufFile } from './types.ts';
 
-export { metadataBoolean, metadataNumber, metadataNumbers, metadataString, metadataStrings } from './metadata.ts';
 export type { ReadOptions } from './parse.ts';
 
 /**

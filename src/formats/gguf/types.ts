@@ -134,7 +134,7 @@ const packed = <N extends string>(name: N, id: number, blockSize: number, blockB
   quantised: true,
 });
 
-/** Every tensor type of ggml (July 2026), by number. Names are ggml's in lower case. Missing numbers are retired types. */
+/** Every tensor type of ggml, by number; a test compares the table with the pinned libggml. Names are ggml's in lower case. Missing numbers are retired types. */
 export const ggmlTypes = [
   plain('f32', 0, 4),
   plain('f16', 1, 2),
