@@ -1,7 +1,7 @@
 // The page's outermost part: signs in, then shows the chat. Later pages (models, runs, keys, usage) get their place here.
 import { useCallback, useEffect, useState } from 'react';
 import { ChatPage } from './chat/chat-page.tsx';
-import { findSession, type SessionState } from './session/session.ts';
+import { findSession, type SessionState, tokenOf } from './session/session.ts';
 import { SignIn } from './session/sign-in.tsx';
 import { TextButton } from './ui/button.tsx';
 import { Mark } from './ui/icons.tsx';
@@ -17,7 +17,11 @@ export function App() {
   useEffect(() => {
     firstLook ??= findSession();
     void firstLook.then(setSession);
-  }, []);
+    // a sign-in link opened where the page is already shown changes only the fragment
+    const onHash = () => tokenOf(location.hash) && look();
+    addEventListener('hashchange', onHash);
+    return () => removeEventListener('hashchange', onHash);
+  }, [look]);
 
   switch (session.state) {
     case 'loading':

@@ -79,6 +79,7 @@ function Footer({ answer, last, onRetry }: { answer: Answer; last: boolean; onRe
   const { status, text, stopReason } = answer;
   return (
     <div className="mt-2 flex min-h-8 flex-wrap items-center gap-x-3">
+      <Facts answer={answer} />
       <div className={`-ml-1.5 flex ${last ? '' : 'reveal'}`}>
         {text !== '' && <CopyButton text={text} label="Copy the answer" />}
         {last && status !== 'failed' && (
@@ -87,7 +88,6 @@ function Footer({ answer, last, onRetry }: { answer: Answer; last: boolean; onRe
           </IconButton>
         )}
       </div>
-      <Facts answer={answer} />
       {stopReason === 'max_tokens' && (
         <p className="w-full text-sm text-soft">
           It ended at the limit of tokens for one answer, which the settings can raise.

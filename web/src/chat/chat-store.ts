@@ -59,7 +59,7 @@ export function createChatStore(): ChatStore {
 
   const live = new LiveAnswers({
     stream: streamMessage,
-    nextFrame: requestAnimationFrame,
+    nextFrame: (callback) => requestAnimationFrame(callback),
     now: () => performance.now(),
     onChange: (conversationId, answerId, change) => {
       dispatch({ type: 'update-answer', conversationId, answerId, change, at: Date.now() });

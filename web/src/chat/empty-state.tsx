@@ -14,7 +14,7 @@ const suggestions = [
 export function EmptyState({ model, onAsk }: { model: ModelInfo; onAsk: (prompt: string) => void }) {
   const name = model.resolvesTo ?? model.id;
   return (
-    <div className="min-h-0 flex-1 overflow-y-auto">
+    <div className="min-h-0 flex-1 overflow-y-auto [scrollbar-gutter:stable_both-edges]">
       <div className="mx-auto flex min-h-full max-w-3xl flex-col justify-center px-4 py-8 sm:px-6">
         <Mark className="size-11" />
         <h1 className="mt-5 text-2xl font-semibold tracking-tight sm:text-3xl">Freehold</h1>
@@ -33,7 +33,7 @@ export function EmptyState({ model, onAsk }: { model: ModelInfo; onAsk: (prompt:
               <button
                 type="button"
                 onClick={() => onAsk(prompt)}
-                className="h-full w-full rounded-xl border border-line px-4 py-3 text-left text-sm transition-colors hover:border-line-strong hover:bg-side sm:py-4"
+                className="flex h-full w-full flex-col rounded-xl border border-line px-4 py-3 text-left text-sm transition-colors hover:border-line-strong hover:bg-side sm:py-4"
               >
                 <span className="block font-medium">{title}</span>
                 <span className="mt-1 block leading-relaxed text-soft">{prompt}</span>

@@ -15,7 +15,7 @@ export function SettingsButton({ value, onChange }: SettingsProps) {
   return (
     <Popover
       label="Settings for the next messages"
-      placement="top-full right-0 mt-1 w-80 max-w-[calc(100vw-1.5rem)] p-4"
+      placement="fixed inset-x-3 top-14 max-h-[calc(100dvh-5rem)] overflow-y-auto p-4 sm:absolute sm:inset-x-auto sm:top-full sm:right-0 sm:mt-1 sm:w-80"
       trigger={(props) => (
         <IconButton label={customised ? 'Settings (changed)' : 'Settings'} {...props}>
           <span className="relative">

@@ -115,7 +115,7 @@ export function Sidebar(props: SidebarProps) {
           <div className="flex items-center justify-between gap-2">
             <Menu
               label="Account"
-              placement="bottom-full left-0 mb-1 w-56 p-1.5"
+              placement="absolute bottom-full left-0 mb-1 w-56 p-1.5"
               className="min-w-0"
               trigger={(trigger) => (
                 <button
@@ -217,7 +217,7 @@ function Row({ conversation: { id, title }, isCurrent, isBusy, onOpen, onRename,
       </a>
       <Menu
         label={`Actions for ${title}`}
-        placement="top-full right-0 w-40 p-1.5"
+        placement="absolute top-full right-0 w-40 p-1.5"
         className="reveal data-open:opacity-100"
         trigger={(trigger) => (
           <IconButton small label={`Rename or delete ${title}`} {...trigger} className="hover:bg-transparent">

@@ -42,7 +42,7 @@ export function Thread({ conversation, preferences, editing, setEditing }: Threa
 
   return (
     <div className="relative min-h-0 flex-1">
-      <div ref={scroller} className="h-full overflow-y-auto overscroll-contain [scrollbar-gutter:stable]">
+      <div ref={scroller} className="h-full overflow-y-auto overscroll-contain [scrollbar-gutter:stable_both-edges]">
         <div
           ref={content}
           role="log"
@@ -65,6 +65,7 @@ export function Thread({ conversation, preferences, editing, setEditing }: Threa
           )}
         </div>
       </div>
+      <div className="pointer-events-none absolute inset-x-0 bottom-0 h-4 bg-linear-to-t from-paper to-transparent" />
       {!atBottom && (
         <button
           type="button"

@@ -5,7 +5,7 @@ import { TextButton } from '../ui/button.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Mark, WarningIcon } from '../ui/icons.tsx';
 
-const keyCommand = 'freehold keys create --name me --role member';
+const keyCommand = ['freehold keys create', '--name me', '--role member'];
 
 export function SignIn({ reason, onSignedIn }: { reason?: string; onSignedIn: () => void }) {
   const [key, setKey] = useState('');
@@ -36,6 +36,8 @@ export function SignIn({ reason, onSignedIn }: { reason?: string; onSignedIn: ()
           This server runs on a machine you or your company own. It opens with a key.
         </p>
         <form onSubmit={signIn} className="mt-6">
+          {/* gives password managers a name to keep the key under */}
+          <input type="text" name="username" autoComplete="username" value="Freehold" readOnly hidden />
           <label htmlFor="key" className="text-sm font-medium">
             API key
           </label>
@@ -68,8 +70,12 @@ export function SignIn({ reason, onSignedIn }: { reason?: string; onSignedIn: ()
             there:
           </p>
           <div className="mt-2 flex items-center gap-1 rounded-lg bg-code py-1 pr-1 pl-3">
-            <code className="min-w-0 flex-1 font-mono text-[0.8rem] break-words text-ink">{keyCommand}</code>
-            <CopyButton text={keyCommand} label="Copy the command" />
+            <code className="flex min-w-0 flex-1 flex-wrap gap-x-[1ch] font-mono text-xs leading-relaxed whitespace-nowrap text-ink">
+              {keyCommand.map((part) => (
+                <span key={part}>{part}</span>
+              ))}
+            </code>
+            <CopyButton text={keyCommand.join(' ')} label="Copy the command" />
           </div>
         </div>
       </div>

@@ -25,7 +25,7 @@ export function Popover({
   label,
   trigger,
   children,
-  placement = 'top-full right-0 mt-1',
+  placement = 'absolute top-full right-0 mt-1',
   role = 'dialog',
   className = '',
 }: PopoverProps) {
@@ -84,7 +84,7 @@ export function Popover({
           ref={panel}
           id={id}
           {...{ role, 'aria-label': label }}
-          className={`absolute z-30 rounded-xl border border-line bg-raised shadow-lg ${placement}`}
+          className={`z-30 rounded-xl border border-line bg-raised shadow-lg ${placement}`}
         >
           {children(close)}
         </div>
