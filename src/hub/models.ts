@@ -8,7 +8,7 @@ import { findInCatalogue } from './catalogue.ts';
 import { describeFile } from './describe.ts';
 import { diskError } from './disk.ts';
 import { deleteManifest, filesOf, type Manifest, modelsFolder, readManifests } from './manifest.ts';
-import { nameOfFile, withoutTag } from './names.ts';
+import { fileStemOf, nameOfFile, withoutTag } from './names.ts';
 import { findLmStudioModels, findOllamaModels, lmStudioFolders, ollamaFolders } from './other-programs.ts';
 import { splitOf } from './split.ts';
 import type { LocalModel, ModelProblem } from './types.ts';
@@ -166,7 +166,8 @@ function tagIs(name: string, quantisation: string | undefined): boolean {
 }
 
 /**
- * Deletes a model that Freehold pulled, or forgets a file it registered in place (the file stays).
+ * Deletes a model that Freehold pulled, forgets a file it registered in place (the file stays), or deletes what an
+ * unfinished pull of that name left behind.
  * @throws FreeholdError model_not_found; unsupported for models of other programs and of this package; file_io
  */
 export async function removeLocalModel(name: string, config: HomeConfig): Promise<void> {
@@ -176,6 +177,8 @@ export async function removeLocalModel(name: string, config: HomeConfig): Promis
   const model = ours ?? candidates.find((candidate) => candidate.name === wanted);
   const byAlias = model ?? (await aliased(name, config, candidates));
   if (!byAlias) {
+    // what an unfinished pull left behind takes room too
+    if (await discardParts(modelsFolder(config), wanted)) return;
     throw new FreeholdError('model_not_found', `There is no model "${name}" here.`, {
       hint: 'See `freehold models` for what is here.',
     });
@@ -191,6 +194,16 @@ export async function removeLocalModel(name: string, config: HomeConfig): Promis
   } catch (error) {
     throw diskError(error, byAlias.file, 'Removing');
   }
+}
+
+/** @returns whether there were any */
+async function discardParts(folder: string, name: string): Promise<boolean> {
+  const stem = fileStemOf(name);
+  const names = await readdir(folder).catch(() => [] as string[]);
+  const parts = names.filter((each) => /^(-\d{5}-of-\d{5})?\.gguf\.part(\.json)?$/.test(each.slice(stem.length)));
+  const ours = parts.filter((each) => each.startsWith(stem));
+  for (const each of ours) await rm(path.join(folder, each), { force: true });
+  return ours.length > 0;
 }
 
 async function aliased(name: string, config: HomeConfig, candidates: Candidate[]): Promise<Candidate | undefined> {
