@@ -2,7 +2,7 @@
 // on standard output. Exit status: 1 failed, 2 wrong usage (a bad flag, setting or argument).
 import { asFreeholdError, type ErrorCode, FreeholdError, toErrorRecord } from '../lib/errors.ts';
 import { createStyle, type Style, wantsColour } from './output.ts';
-import { oneLine, stripControls } from './text.ts';
+import { oneLine, stripControls, wrapText } from './text.ts';
 
 /** A command line that cannot be carried out. */
 export function usageError(message: string, hint?: string): FreeholdError {
@@ -20,16 +20,23 @@ export function exitStatus(error: FreeholdError): number {
 /**
  * A failure as lines for a person.
  * @param verbose also print what lies underneath, with stack traces
+ * @param columns of the terminal; default: no terminal, nothing is wrapped
  */
-export function describeFailure(thrown: unknown, style: Style, verbose: boolean): string[] {
+export function describeFailure(
+  thrown: unknown,
+  style: Style,
+  verbose: boolean,
+  columns = Number.POSITIVE_INFINITY,
+): string[] {
   const error = asFreeholdError(thrown);
-  const lines = [`${style.red('error:')} ${stripControls(error.message)}`];
+  const message = wrapText(stripControls(`error: ${error.message}`), columns);
+  const lines = [message.replace(/^error:/, style.red('error:'))];
   if (error.code === 'internal') {
     const cause =
       error.cause instanceof Error ? `${error.cause.name}: ${error.cause.message}` : String(error.cause ?? '');
     if (cause !== '') lines.push(`  ${oneLine(cause)}`);
     if (!verbose) lines.push('Run it again with --verbose to see where; please report it.');
-  } else if (error.hint) lines.push(stripControls(error.hint));
+  } else if (error.hint) lines.push(wrapText(stripControls(error.hint), columns));
   if (verbose) {
     lines.push(style.dim(`code: ${error.code}`));
     for (
@@ -52,7 +59,12 @@ export function reportFailure(thrown: unknown, options: { json: boolean; verbose
     process.stdout.write(`${JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }) } })}\n`);
   }
   if (!options.json || options.verbose) {
-    const lines = describeFailure(error, createStyle(wantsColour(process.stderr)), options.verbose);
+    const lines = describeFailure(
+      error,
+      createStyle(wantsColour(process.stderr)),
+      options.verbose,
+      process.stderr.columns,
+    );
     process.stderr.write(`${lines.join('\n')}\n`);
   }
   return exitStatus(error);

@@ -1,6 +1,6 @@
 // What commands print with: few colours (one accent), tables, aligned fields. Standard output carries answers,
 // standard error everything said along the way; with --json standard output carries JSON and nothing else.
-import { displayWidth, oneLine, truncate } from './text.ts';
+import { displayWidth, oneLine, truncate, wrapText } from './text.ts';
 
 export interface Style {
   bold(text: string): string;
@@ -38,7 +38,9 @@ export interface Output {
   readonly columns: number;
   /** A line of the answer; nothing with --json. */
   line(text?: string): void;
-  /** A line said along the way, on standard error; with --json too. */
+  /** Prose of the answer, wrapped on a terminal; nothing with --json. */
+  prose(text: string): void;
+  /** Prose said along the way, on standard error, wrapped on a terminal; with --json too. */
   note(text?: string): void;
   /** One JSON value on one line of standard output; only with --json. */
   data(value: unknown): void;
@@ -53,8 +55,11 @@ export function createOutput(json: boolean): Output {
     line: (text = '') => {
       if (!json) process.stdout.write(`${text}\n`);
     },
+    prose: (text) => {
+      if (!json) process.stdout.write(`${wrapText(text, process.stdout.columns ?? Number.POSITIVE_INFINITY)}\n`);
+    },
     note: (text = '') => {
-      process.stderr.write(`${text}\n`);
+      process.stderr.write(`${wrapText(text, process.stderr.columns ?? Number.POSITIVE_INFINITY)}\n`);
     },
     data: (value) => {
       if (json) process.stdout.write(`${JSON.stringify(value)}\n`);

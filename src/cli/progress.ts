@@ -75,12 +75,13 @@ interface Screen {
 
 /**
  * @param options.nowMs clock in milliseconds, for tests
+ * @param options.indent before the updating line
  * @param options.json print JSON lines through `output.data`
  */
 export function createProgressPrinter(
   name: string,
   output: Output,
-  options: { screen?: Screen; nowMs?: () => number; json?: boolean } = {},
+  options: { screen?: Screen; nowMs?: () => number; json?: boolean; indent?: string } = {},
 ): ProgressPrinter {
   const screen = options.screen ?? process.stderr;
   const nowMs = options.nowMs ?? (() => performance.now());
@@ -103,7 +104,9 @@ export function createProgressPrinter(
       if (options.json) output.data({ type: 'progress', name, ...progress });
       else if (progress.phase === 'done') clear();
       else if (screen.isTTY) {
-        screen.write(`\r\u001b[K${progressLine(name, progress, (screen.columns ?? 80) - 1, output.errorStyle)}`);
+        screen.write(
+          `\r\u001b[K${progressLine((options.indent ?? '') + name, progress, (screen.columns ?? 80) - 1, output.errorStyle)}`,
+        );
         drawn = true;
       } else screen.write(`${progressLogLine(name, progress)}\n`);
     },

@@ -56,7 +56,7 @@ export async function runSession(firstModel: string, options: SessionOptions): P
       }
     } catch (error) {
       printer.end();
-      for (const text of describeFailure(error, style, options.verbose)) line(text);
+      for (const text of describeFailure(error, style, options.verbose, screen.columns)) line(text);
       if (error instanceof FreeholdError && error.code === 'context_exceeded') line('/new starts over.');
     } finally {
       release();
@@ -142,7 +142,7 @@ export async function runSession(firstModel: string, options: SessionOptions): P
           if (slash.name !== 'retry') line();
         } else await show((callbacks) => conversation.ask(model, text, callbacks));
       } catch (error) {
-        for (const each of describeFailure(error, style, options.verbose)) line(each);
+        for (const each of describeFailure(error, style, options.verbose, screen.columns)) line(each);
         line();
       }
     }

@@ -51,7 +51,7 @@ export function addKeys(program: Command): void {
           keys: all.map((key) => ({ ...key, lastUsedAt: key.lastUsedAt ?? null, revokedAt: key.revokedAt ?? null })),
         });
         if (all.length === 0) {
-          output.line(
+          output.prose(
             'No keys yet. `freehold up` makes the first one; `freehold keys create --name me --role admin` another.',
           );
         } else for (const line of keyTable(all, output.style, output.columns, Date.now())) output.line(line);

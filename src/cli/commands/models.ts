@@ -33,7 +33,7 @@ async function showLocal(config: Config, output: Output): Promise<void> {
   output.data({ models: models.map((model, index) => ({ ...model, fits: fits[index] ?? null })) });
   if (models.length === 0) {
     output.line('No models here yet.');
-    output.line(
+    output.prose(
       `\`freehold pull ${config.defaultModel}\` fetches the small default; \`freehold models --catalogue\` shows what else there is.`,
     );
     return;

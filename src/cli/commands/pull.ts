@@ -59,6 +59,7 @@ Examples:
 
 /**
  * Pulls with the progress on show.
+ * @param indent before the updating line
  * @throws what pullModel throws; `cancelled` says how to go on
  */
 export async function pullShown(
@@ -66,16 +67,17 @@ export async function pullShown(
   config: Config,
   output: Output,
   signal: AbortSignal,
+  indent = '',
 ): Promise<LocalModel> {
   const { pullModel } = await import('../../hub/pull.ts');
   const { FreeholdError } = await import('../../lib/errors.ts');
-  const printer = createProgressPrinter(reference, output, { json: output.json });
+  const printer = createProgressPrinter(reference, output, { json: output.json, indent });
   try {
     return await pullModel(reference, { config, signal, force: config.force, onProgress: printer.update });
   } catch (error) {
     if (!signal.aborted) throw error;
     throw new FreeholdError('cancelled', `Stopped pulling ${reference}.`, {
-      hint: `What has arrived is kept; \`freehold pull ${reference}\` goes on from there.`,
+      hint: `\`freehold pull ${reference}\` goes on from where it stopped, if the source allows that.`,
       cause: error,
     });
   } finally {

@@ -59,7 +59,7 @@ async function bringModel(
     const here = await findLocalModel(config.defaultModel, config);
     await fetchDevicePackage(config, output);
     // progress goes to standard error; --json promises one line
-    if (!here) await pullShown(config.defaultModel, config, { ...output, json: false }, signal);
+    if (!here) await pullShown(config.defaultModel, config, { ...output, json: false }, signal, '  ');
     const startMs = performance.now();
     await server.models.preload('default');
     if (signal.aborted) return;
@@ -70,7 +70,9 @@ async function bringModel(
     if (signal.aborted) return;
     const { toErrorRecord } = await import('../../lib/errors.ts');
     output.data({ ...facts, model: null, error: toErrorRecord(thrown) });
-    for (const line of describeFailure(thrown, output.errorStyle, verbose)) output.note(line);
+    for (const line of describeFailure(thrown, output.errorStyle, verbose, process.stderr.columns)) {
+      process.stderr.write(`${line}\n`);
+    }
     output.note();
     output.note(modelMissing(thrown as FreeholdError, config.defaultModel, server.url));
   }
@@ -129,8 +131,10 @@ export function ready(
     `  ${style.accent('✓')} ${style.bold(model)} answers ${style.dim(`(loaded in ${(loadMs / 1000).toFixed(1)} s)`)}`,
     '',
     style.dim('  From your own code, nothing changed but these:'),
-    `  export ANTHROPIC_BASE_URL=${server.url} ANTHROPIC_API_KEY=${key}`,
-    `  export OPENAI_BASE_URL=${server.url}/v1 OPENAI_API_KEY=${key}`,
+    `  export ANTHROPIC_BASE_URL=${server.url}`,
+    `  export ANTHROPIC_API_KEY=${key}`,
+    `  export OPENAI_BASE_URL=${server.url}/v1`,
+    `  export OPENAI_API_KEY=${key}`,
     '',
   ];
   if (auth && !server.firstAdminKey) {
