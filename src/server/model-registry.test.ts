@@ -1,0 +1,187 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createFakeModel, type FakeModel } from '../../test/support/fake-model.ts';
+import { testHome } from '../../test/support/server.ts';
+import { resolveConfig } from '../lib/config.ts';
+import { FreeholdError } from '../lib/errors.ts';
+import { silentLogger } from '../lib/log.ts';
+import { createModelRegistry, type ModelRegistryOptions } from './model-registry.ts';
+
+let home: string;
+let opened: FakeModel[];
+beforeEach(() => {
+  home = testHome().home;
+  opened = [];
+  for (const name of ['a', 'b', 'c']) writeFileSync(path.join(home, `${name}.gguf`), 'GGUF');
+});
+afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+const registry = (parts: Partial<ModelRegistryOptions> = {}, settings: object = {}) =>
+  createModelRegistry({
+    config: { ...resolveConfig({}, {}, home).values, home, defaultModel: 'a', ...settings },
+    open: async ({ name }) => {
+      const model = createFakeModel(name);
+      opened.push(model);
+      return model;
+    },
+    find: async (name) => {
+      const own = name === 'alias-of-b' ? 'b' : name;
+      return ['a', 'b', 'c'].includes(own) ? { name: own, file: path.join(home, `${own}.gguf`) } : undefined;
+    },
+    requireFit: async () => {},
+    names: async () => ({ here: ['a', 'b', 'c'], catalogue: [] }),
+    logger: silentLogger,
+    ...parts,
+  });
+
+const names = () => opened.map(({ name }) => name);
+
+describe('a model', () => {
+  it('is loaded once, by whatever name and however many ask at first', async () => {
+    const models = registry();
+    const loaded = await Promise.all([models.get('default'), models.get('a'), models.get('a')]);
+    expect(new Set(loaded).size).toBe(1);
+    await models.get('b');
+    await models.get('alias-of-b');
+    expect(names()).toEqual(['a', 'b']);
+    expect(models.status()).toEqual([
+      { name: 'a', state: 'ready', pid: undefined },
+      { name: 'b', state: 'ready', pid: undefined },
+    ]);
+  });
+
+  it('is loaded again after it failed for good', async () => {
+    const models = registry();
+    await models.get('a');
+    opened[0]!.state = 'failed';
+    await models.get('a');
+    expect(names()).toEqual(['a', 'a']);
+  });
+
+  it('that could not be loaded is tried again at the next request', async () => {
+    let broken = true;
+    const models = registry({
+      open: async ({ name }) => {
+        if (broken) throw new FreeholdError('model_failed', 'no');
+        return createFakeModel(name);
+      },
+    });
+    await expect(models.get('a')).rejects.toMatchObject({ code: 'model_failed' });
+    expect(models.status()).toEqual([]);
+    broken = false;
+    expect((await models.get('a')).name).toBe('a');
+  });
+
+  it('is loaded with what the configuration says', async () => {
+    let given: object = {};
+    const models = registry(
+      {
+        open: async (options) => {
+          given = options;
+          return createFakeModel(options.name);
+        },
+      },
+      { contextTokens: 128, maxSequences: 3, threads: 2, queueLimit: 9 },
+    );
+    await models.preload('default');
+    expect(given).toEqual({
+      name: 'a',
+      file: path.join(home, 'a.gguf'),
+      contextTokens: 128,
+      maxSequences: 3,
+      threads: 2,
+      device: 'auto',
+      libDir: '',
+      home,
+      queueLimit: 9,
+    });
+  });
+
+  it('may be named by its file by the operator, and by nobody else', async () => {
+    const file = path.join(home, 'c.gguf');
+    const models = registry({}, { defaultModel: file });
+    expect((await models.get('default')).name).toBe('c');
+    expect(await models.nameOf('default')).toBe('c');
+    await expect(registry().get(file)).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+
+  it('that is not here is not found, with names that are near', async () => {
+    const models = registry({ names: async () => ({ here: ['smollm2-135m'], catalogue: ['qwen3-4b', 'qwen3-8b'] }) });
+    await expect(models.get('smolm2-135m')).rejects.toMatchObject({
+      code: 'model_not_found',
+      hint: expect.stringContaining('Did you mean smollm2-135m?'),
+    });
+    await expect(models.get('qwen3-5b')).rejects.toMatchObject({
+      hint: expect.stringMatching(/qwen3-4b or qwen3-8b\?.*freehold pull qwen3-4b/),
+    });
+    await expect(models.get('qwen3-4b')).rejects.toMatchObject({ hint: 'Fetch it with: freehold pull qwen3-4b' });
+  });
+});
+
+describe('memory', () => {
+  /** Room for two models of the registry. */
+  const roomForTwo = (): Partial<ModelRegistryOptions> => ({
+    requireFit: async () => {
+      if (opened.filter(({ closed }) => !closed).length >= 2) throw new FreeholdError('does_not_fit', 'too big');
+    },
+  });
+
+  it('is taken from the model that was used least recently', async () => {
+    const models = registry(roomForTwo());
+    await models.get('a');
+    await models.get('b');
+    await models.get('a');
+    await models.get('c');
+    expect(opened.filter(({ closed }) => closed).map(({ name }) => name)).toEqual(['b']);
+    expect(models.status().map(({ name }) => name)).toEqual(['a', 'c']);
+  });
+
+  it('is never taken from a model in use', async () => {
+    const models = registry(roomForTwo());
+    const release = models.hold(await models.get('a'));
+    const other = models.hold(await models.get('b'));
+    await expect(models.get('c')).rejects.toMatchObject({ code: 'does_not_fit' });
+    release();
+    release();
+    expect((await models.get('c')).name).toBe('c');
+    expect(opened.filter(({ closed }) => closed).map(({ name }) => name)).toEqual(['a']);
+    other();
+  });
+
+  it('is not asked about when the operator forces a load', async () => {
+    const models = registry(
+      { requireFit: async () => Promise.reject(new FreeholdError('does_not_fit', 'no')) },
+      { force: true },
+    );
+    expect((await models.get('a')).name).toBe('a');
+  });
+});
+
+describe('closing', () => {
+  it('ends every model, also one that is being loaded, and refuses more', async () => {
+    let finish: () => void = () => {};
+    const models = registry({
+      open: async ({ name }) => {
+        const model = createFakeModel(name);
+        opened.push(model);
+        if (name === 'b') {
+          await new Promise<void>((resolve) => {
+            finish = resolve;
+          });
+        }
+        return model;
+      },
+    });
+    await models.get('a');
+    const loading = models.get('b');
+    loading.catch(() => {});
+    await expect.poll(names).toEqual(['a', 'b']);
+    const closing = models.close();
+    finish();
+    await closing;
+    expect(opened.every(({ closed }) => closed)).toBe(true);
+    await expect(loading).rejects.toMatchObject({ code: 'shutting_down', retryable: true });
+    await expect(models.get('a')).rejects.toMatchObject({ code: 'shutting_down' });
+  });
+});
