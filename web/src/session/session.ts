@@ -24,7 +24,7 @@ export async function findSession(): Promise<SessionState> {
       } catch (error) {
         if (!(error instanceof ApiError) || error.status >= 500 || error.status === 0) throw error;
         // a used link in the browser's history is no problem when the cookie it once gave still holds
-        reason = 'This sign-in link was used before or is too old. Paste a key instead.';
+        reason = error.message;
       }
     }
     const session = await getSession();

@@ -1,6 +1,6 @@
 // The door: an API key is pasted and exchanged for a session cookie. The key itself is not kept in the page.
 import { type FormEvent, useState } from 'react';
-import { ApiError, openSession } from '../api/client.ts';
+import { openSession } from '../api/client.ts';
 import { TextButton } from '../ui/button.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Mark, WarningIcon } from '../ui/icons.tsx';
@@ -21,8 +21,7 @@ export function SignIn({ reason, onSignedIn }: { reason?: string; onSignedIn: ()
       await openSession({ key: key.trim() });
       onSignedIn();
     } catch (error) {
-      const refused = error instanceof ApiError && error.status === 401;
-      setProblem(refused ? 'This key is not known here, or it was revoked.' : String((error as Error).message));
+      setProblem((error as Error).message);
       setBusy(false);
     }
   };
