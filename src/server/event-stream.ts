@@ -24,6 +24,7 @@ export function createEventStream({ limitBytes, stallMs, onCancel, onStall }: Ev
   let waitingBytes = 0;
   let over = false;
   let ended = false;
+  let stalled = false;
   let controller: ReadableStreamDefaultController<Uint8Array>;
   /** Set while the reader waits for us. */
   let wanted: (() => void) | undefined;
@@ -54,8 +55,8 @@ export function createEventStream({ limitBytes, stallMs, onCancel, onStall }: Ev
     settle();
   };
   const stall = () => {
+    stalled = true;
     drop();
-    controller.error(new Error('The reader is too slow.'));
     onStall();
   };
 
@@ -65,6 +66,7 @@ export function createEventStream({ limitBytes, stallMs, onCancel, onStall }: Ev
         controller = given;
       },
       pull() {
+        if (stalled) throw new Error('The reader is too slow.');
         if (waiting.length > 0 || ended) return deliver();
         return new Promise<void>((resolve) => {
           wanted = resolve;

@@ -8,6 +8,9 @@ import { FreeholdError } from '../lib/errors.ts';
 import { silentLogger } from '../lib/log.ts';
 import { createModelRegistry, type ModelRegistryOptions } from './model-registry.ts';
 
+/** How long to wait for what must come; a busy machine may need it. */
+const soon = { timeout: 30_000 };
+
 let home: string;
 let opened: FakeModel[];
 beforeEach(() => {
@@ -176,7 +179,7 @@ describe('closing', () => {
     await models.get('a');
     const loading = models.get('b');
     loading.catch(() => {});
-    await expect.poll(names).toEqual(['a', 'b']);
+    await expect.poll(names, soon).toEqual(['a', 'b']);
     const closing = models.close();
     finish();
     await closing;

@@ -5,6 +5,9 @@ import { FreeholdError } from '../../src/lib/errors.ts';
 import { endless, failing } from '../support/fake-model.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
+/** How long to wait for what must come; a busy machine may need it. */
+const soon = { timeout: 30_000 };
+
 let server: TestServer;
 let client: Anthropic;
 beforeAll(async () => {
@@ -170,7 +173,7 @@ it('ends the generation when the caller aborts', async () => {
   const stream = client.messages.stream(ask);
   stream.on('text', () => stream.abort());
   await expect(stream.finalMessage()).rejects.toBeInstanceOf(Anthropic.APIUserAbortError);
-  await expect.poll(() => server.model.aborted).toBe(before + 1);
+  await expect.poll(() => server.model.aborted, soon).toBe(before + 1);
 });
 
 it('lists models', async () => {

@@ -5,6 +5,9 @@ import { FreeholdError } from '../../src/lib/errors.ts';
 import { endless, failing } from '../support/fake-model.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
+/** How long to wait for what must come; a busy machine may need it. */
+const soon = { timeout: 30_000 };
+
 let server: TestServer;
 let client: OpenAI;
 beforeAll(async () => {
@@ -139,7 +142,7 @@ it('ends the generation when the caller aborts', async () => {
   const before = server.model.aborted;
   const stream = await client.chat.completions.create({ ...ask, stream: true });
   for await (const _ of stream) break;
-  await expect.poll(() => server.model.aborted).toBe(before + 1);
+  await expect.poll(() => server.model.aborted, soon).toBe(before + 1);
 });
 
 it('lists models', async () => {
