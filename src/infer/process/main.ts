@@ -1,7 +1,7 @@
 // The model process: loads one GGUF, answers the messages of `infer/protocol.ts`, and ends when its parent is gone.
 // Holds no secrets; its environment is an allow-list (see `infer/client.ts`).
 
-import { readGguf } from '../../formats/gguf/read.ts';
+import { splitParts } from '../../formats/gguf/read.ts';
 import { FreeholdError, invariant, toErrorRecord } from '../../lib/errors.ts';
 import { mainDevice } from '../../native/devices.ts';
 import { loadNative } from '../../native/ffi.ts';
@@ -23,8 +23,8 @@ function send(message: FromProcess): void {
 
 async function load(options: LoadOptions): Promise<void> {
   const startedAt = performance.now();
-  // checked in TypeScript before native code opens it
-  await readGguf(options.file, { maxArrayLength: 0 });
+  // every part is checked in TypeScript before native code opens it
+  await splitParts(options.file);
   const native = loadNative(options);
   const model = await Model.load(native, { file: options.file, gpuLayers: options.device === 'cpu' ? 0 : -1 });
   if (!model.hasDecoder) {

@@ -1,0 +1,25 @@
+// Soaks and kill loops: `npm run prove -- NAME [--rounds N]`. Too long for the tests; each ends with status 1 when a promise is broken.
+import { proveKillModel } from './kill-model.ts';
+import { provePullKill } from './kill-pull.ts';
+
+const proofs: Record<string, { what: string; rounds: number; run: (rounds: number) => Promise<void> }> = {
+  'kill-model': { what: 'kill -9 of the model process under load, again and again', rounds: 20, run: proveKillModel },
+  'kill-pull': { what: 'kill -9 in the middle of a pull, again and again', rounds: 20, run: provePullKill },
+};
+
+const [name, ...rest] = process.argv.slice(2);
+const proof = name ? proofs[name] : undefined;
+if (!proof) {
+  console.log('usage: npm run prove -- NAME [--rounds N]\n');
+  for (const [key, { what, rounds }] of Object.entries(proofs))
+    console.log(`  ${key.padEnd(12)} ${what} (${rounds} rounds)`);
+  process.exit(name ? 2 : 0);
+}
+const rounds = Number(rest[rest.indexOf('--rounds') + 1]) || proof.rounds;
+try {
+  await proof.run(rounds);
+  console.log(`${name}: held over ${rounds} rounds`);
+} catch (error) {
+  console.error(`${name}: broken\n`, error);
+  process.exit(1);
+}
