@@ -76,7 +76,7 @@ describe('help', () => {
     }
   });
 
-  it('needs no configuration and no schema: a broken one does not break it', async () => {
+  it('does without the configuration, so a broken one does not break it', async () => {
     expect((await freehold(['up', '--help'], { env: { FREEHOLD_PORT: 'nonsense' } })).status).toBe(0);
   });
 
@@ -256,5 +256,118 @@ describe('models', () => {
     expect(catalogue[0]).toMatchObject({ name: expect.any(String), fits: expect.any(Boolean), here: false });
     const shown = (await freehold(['pull'])).stdout;
     for (const entry of catalogue) expect(shown).toContain(entry.name);
+  });
+});
+
+describe('chat', () => {
+  const once = (args: string[], input?: string) =>
+    freehold(
+      ['chat', fixture, '--max-tokens', '8', '--temperature', '0', ...args],
+      input === undefined ? {} : { input },
+    );
+
+  it('answers a prompt once, as text or as JSON', async () => {
+    const [text, json] = await Promise.all([once(['Hello']), once(['Hello', '--json'])]);
+    expect(text).toMatchObject({ status: 0, stderr: '' });
+    expect(json).toMatchObject({ status: 0, stderr: '' });
+    const answer = JSON.parse(json.stdout);
+    expect(answer).toMatchObject({ model: 'tiny', stopReason: 'max-tokens', usage: { outputTokens: 8 } });
+    expect(answer.timeToFirstTokenMs).toBeGreaterThan(0);
+    expect(text.stdout.trim()).toBe(answer.text.trim());
+  });
+
+  it('needs something to answer', async () => {
+    const run = await once([]);
+    expect(run).toMatchObject({ status: 2, stdout: '' });
+    expect(run.stderr).toContain('nothing to answer');
+  });
+
+  it('says which model is not here, and how to get it', async () => {
+    const run = await freehold(['chat', 'qwen3-0.6b', 'Hello', '--json']);
+    expect(run.status).toBe(1);
+    expect(JSON.parse(run.stdout).error).toMatchObject({
+      code: 'model_not_found',
+      hint: expect.stringContaining('freehold pull qwen3-0.6b'),
+    });
+  });
+});
+
+describe('up', () => {
+  interface Up {
+    child: ReturnType<typeof spawn>;
+    ready: { url: string; signInUrl: string; key: string | null; model: string | null };
+    ended: Promise<number | null>;
+  }
+  const own = { FREEHOLD_HOME: '' };
+  beforeAll(() => {
+    own.FREEHOLD_HOME = path.join(folder, 'up-home');
+  });
+
+  /** Starts a server and waits for its line of JSON. */
+  function up(...args: string[]): Promise<Up> {
+    const child = spawn(process.execPath, [main, 'up', '--json', '--port', '0', '--model', fixture, ...args], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, HOME: folder, FREEHOLD_LOG_LEVEL: 'error', ...own },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    return new Promise((resolve, reject) => {
+      const ended = new Promise<number | null>((end) => child.on('close', end));
+      let said = '';
+      let complained = '';
+      child.stdout.on('data', (chunk) => {
+        said += chunk;
+        if (said.includes('\n')) resolve({ child, ready: JSON.parse(said), ended });
+      });
+      child.stderr.on('data', (chunk) => {
+        complained += chunk;
+      });
+      ended.then((status) => reject(new Error(`ended with ${status}: ${complained}`)));
+    });
+  }
+
+  it('serves, shows the first key once, and stops when asked', async () => {
+    const first = await up();
+    expect(first.ready).toMatchObject({ key: expect.stringMatching(/^fh_/), model: 'tiny' });
+    expect(first.ready.signInUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#token=/);
+    const answer = await fetch(`${first.ready.url}/v1/messages`, {
+      method: 'POST',
+      headers: {
+        'x-api-key': first.ready.key ?? '',
+        'content-type': 'application/json',
+        'anthropic-version': '2023-06-01',
+      },
+      body: JSON.stringify({ model: 'default', max_tokens: 4, messages: [{ role: 'user', content: 'Hello' }] }),
+    });
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject({ type: 'message', role: 'assistant' });
+
+    const port = new URL(first.ready.url).port;
+    const second = await freehold(['up', '--json', '--port', port], { env: own });
+    expect(second).toMatchObject({ status: 1 });
+    expect(JSON.parse(second.stdout).error).toMatchObject({
+      code: 'port_in_use',
+      message: expect.stringContaining(port),
+    });
+
+    first.child.kill('SIGTERM');
+    expect(await first.ended).toBe(0);
+    const again = await up();
+    expect(again.ready.key).toBeNull();
+    again.child.kill('SIGINT');
+    expect(await again.ended).toBe(0);
+  });
+
+  it('stays up without a model and says what to do', async () => {
+    const none = await up('--model', './nowhere.gguf');
+    expect(none.ready).toMatchObject({ model: null, error: { code: 'file_not_found' } });
+    expect((await fetch(`${none.ready.url}/health`)).status).toBe(200);
+    none.child.kill('SIGTERM');
+    expect(await none.ended).toBe(0);
+  });
+
+  it('refuses to listen beyond the machine without keys', async () => {
+    const run = await freehold(['up', '--json', '--host', '0.0.0.0', '--no-auth'], { env: own });
+    expect(run.status).toBe(1);
+    expect(JSON.parse(run.stdout).error.code).toBe('unsafe_bind');
   });
 });

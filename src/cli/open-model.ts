@@ -14,7 +14,7 @@ export interface OpenOptions {
 /**
  * Opens a model that is here. `default` is `config.defaultModel`.
  * @throws FreeholdError model_not_found (the hint says how to get it), does_not_fit unless `config.force`,
- * gguf_invalid, model_failed, …
+ * unsupported (no chat model), gguf_invalid, model_failed, …
  */
 export async function openByName(name: string, config: Config, options: OpenOptions): Promise<LocalTextModel> {
   const wanted = name === 'default' ? config.defaultModel : name;
@@ -26,6 +26,11 @@ export async function openByName(name: string, config: Config, options: OpenOpti
   ]);
   const local = await findLocalModel(wanted, config, { paths: true });
   if (!local) throw await notHere(wanted);
+  if (local.kind !== undefined && local.kind !== 'chat') {
+    throw new FreeholdError('unsupported', `${local.name} is no chat model; it is for ${local.kind}.`, {
+      hint: '`freehold models` shows what else is here.',
+    });
+  }
   const gguf = await readGguf(local.file);
   requireFit(gguf, {
     name: local.name,

@@ -7,6 +7,7 @@ import { formatBytes, formatCount } from '../../lib/units.ts';
 import { type CommonOptions, finish } from '../command.ts';
 import { contextOf } from '../open-model.ts';
 import { mark, type Output, type Style, table } from '../output.ts';
+import { oneLine } from '../text.ts';
 
 export function addModels(program: Command): void {
   finish<CommonOptions & { catalogue?: boolean }>(
@@ -27,10 +28,13 @@ export function addModels(program: Command): void {
 
 /** The models on this machine. */
 async function showLocal(config: Config, output: Output): Promise<void> {
-  const { listLocalModels } = await import('../../hub/models.ts');
-  const models = await listLocalModels(config);
+  const { surveyLocalModels } = await import('../../hub/models.ts');
+  const { models, problems } = await surveyLocalModels(config);
   const fits = await Promise.all(models.map((model) => localFits(model, config)));
-  output.data({ models: models.map((model, index) => ({ ...model, fits: fits[index] ?? null })) });
+  output.data({ models: models.map((model, index) => ({ ...model, fits: fits[index] ?? null })), problems });
+  for (const { file, reason } of problems) {
+    if (!output.json) output.note(output.errorStyle.dim(`Left out: ${oneLine(file)}: ${oneLine(reason)}`));
+  }
   if (models.length === 0) {
     output.line('No models here yet.');
     output.prose(
@@ -43,11 +47,11 @@ async function showLocal(config: Config, output: Output): Promise<void> {
 
 /** The open models that can be pulled by name. */
 export async function showCatalogue(config: Config, output: Output): Promise<void> {
-  const [{ catalogue }, { listLocalModels }] = await Promise.all([
+  const [{ catalogue, findInCatalogue }, { listLocalModels }] = await Promise.all([
     import('../../hub/catalogue.ts'),
     import('../../hub/models.ts'),
   ]);
-  const here = new Set((await listLocalModels(config)).map((model) => model.name));
+  const here = new Set((await listLocalModels(config)).map((model) => findInCatalogue(model.name)?.name ?? model.name));
   const fits = await Promise.all(catalogue.map((entry) => entryFits(entry, config)));
   output.data({
     catalogue: catalogue.map((entry, index) => ({ ...entry, fits: fits[index] ?? null, here: here.has(entry.name) })),
@@ -133,8 +137,7 @@ export function catalogueTables(
   const licences = columns >= 100;
   const [titles = '', ...rows] = table(
     [
-      { title: '' },
-      { title: 'NAME', paint: style.bold },
+      { title: '  NAME', paint: style.bold },
       { title: 'PARAMS', align: 'right' },
       { title: 'SIZE', align: 'right' },
       { title: 'CONTEXT', align: 'right' },
@@ -143,8 +146,7 @@ export function catalogueTables(
       { title: 'GOOD FOR', shrinks: true },
     ],
     entries.map((entry, index) => [
-      here.has(entry.name) ? '●' : ' ',
-      entry.name,
+      `${here.has(entry.name) ? '●' : ' '} ${entry.name}`,
       formatCount(entry.parameters),
       formatBytes(entry.variants[0]?.sizeBytes ?? 0),
       formatContext(entry.contextTokens),

@@ -59,7 +59,11 @@ async function bringModel(
     const here = await findLocalModel(config.defaultModel, config);
     await fetchDevicePackage(config, output);
     // progress goes to standard error; --json promises one line
-    if (!here) await pullShown(config.defaultModel, config, { ...output, json: false }, signal, '  ');
+    if (!here) {
+      const pulled = await pullShown(config.defaultModel, config, { ...output, json: false }, signal, '  ');
+      // a file or `hf:owner/repo` has its name only now; the server reads the setting at each request
+      config.defaultModel = pulled.name;
+    }
     const startMs = performance.now();
     await server.models.preload('default');
     if (signal.aborted) return;
