@@ -60,6 +60,7 @@ describe('a model', () => {
     opened[0]!.state = 'failed';
     await models.get('a');
     expect(names()).toEqual(['a', 'a']);
+    expect(opened.map(({ closed }) => closed)).toEqual([true, false]);
   });
 
   it('that could not be loaded is tried again at the next request', async () => {

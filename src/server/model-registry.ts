@@ -78,7 +78,7 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
   /** Loads wait for each other, so that each sees the memory the one before it took. */
   let lastLoad: Promise<unknown> = Promise.resolve();
 
-  const alive = (entry: Entry | undefined): entry is Entry =>
+  const alive = (entry: Entry | undefined): boolean =>
     entry !== undefined && entry.model?.state !== 'failed' && entry.model?.state !== 'closed';
 
   const wantedName = (name: string) => (name === 'default' ? config.defaultModel : name);
@@ -187,7 +187,8 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
     if (closed) throw shuttingDown();
     const source = await resolve(name);
     let entry = entries.get(source.name);
-    if (!alive(entry)) {
+    if (!entry || !alive(entry)) {
+      void entry?.model?.close();
       const loading = lastLoad.then(() => load(source));
       lastLoad = loading.catch(() => undefined);
       const fresh: Entry = { source, loading, model: undefined, lastUsed: 0, holds: 0 };

@@ -173,7 +173,7 @@ describe('a body', () => {
     const { socket, text } = await dial();
     socket.write(request('{"model": ') + request(prompt(false)));
     await expect
-      .poll(text)
+      .poll(text, soon)
       .toMatch(/^HTTP\/1.1 400[\s\S]*not valid JSON[\s\S]*HTTP\/1.1 200 OK[\s\S]*Hello from the fake model\./);
   });
 

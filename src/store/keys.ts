@@ -97,7 +97,13 @@ export async function findKey(store: Store, presentedKey: string): Promise<ApiKe
   if (!row || !equalHashes(row.hash, hash) || row.revoked_at !== null) return undefined;
   const now = Date.now();
   if (row.last_used_at === null || now - row.last_used_at > lastUsedEveryMs) {
-    await store.db.updateTable('api_keys').set({ last_used_at: now }).where('id', '=', row.id).execute();
+    // a full disk must not lock anyone out: the note is worth less than the request
+    await store.db
+      .updateTable('api_keys')
+      .set({ last_used_at: now })
+      .where('id', '=', row.id)
+      .execute()
+      .catch(() => undefined);
   }
   return toApiKey(row);
 }

@@ -17,6 +17,11 @@ export function addMessageRoutes(app: App, services: Services): void {
     const { model, request } = parseCountTokens(await readJson(c, bodyLimitBytes), requestContext(c));
     const loaded = await services.models.get(model);
     c.var.facts.model = loaded.name;
-    return c.json({ input_tokens: await loaded.countTokens(request) });
+    const release = services.models.hold(loaded);
+    try {
+      return c.json({ input_tokens: await loaded.countTokens(request) });
+    } finally {
+      release();
+    }
   });
 }

@@ -346,6 +346,12 @@ describe('an error', () => {
     });
   });
 
+  it('of a prompt over context has the words of the vendor', () => {
+    expect(anthropicError(new FreeholdError('context_exceeded', 'It has 9 tokens.'), 'r').body).toMatchObject({
+      error: { message: 'prompt is too long: It has 9 tokens.' },
+    });
+  });
+
   it('says whether and when to try again', () => {
     const headers = (retryAfterMs?: number) =>
       anthropicError(new FreeholdError('overloaded', 'x', retryAfterMs === undefined ? {} : { retryAfterMs }), 'r')

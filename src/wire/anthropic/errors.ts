@@ -26,11 +26,16 @@ function errorType(status: number): string {
   }
 }
 
+/** Programs written for the vendor look for these words to know that they must shorten a conversation. */
+function messageOf(error: FreeholdError): string {
+  return error.code === 'context_exceeded' ? `prompt is too long: ${errorText(error)}` : errorText(error);
+}
+
 /** The body of an error, also sent as the data of an `error` event in mid-stream. */
 export function anthropicErrorBody(error: FreeholdError, requestId: string): unknown {
   return {
     type: 'error',
-    error: { type: errorType(error.status), message: errorText(error) },
+    error: { type: errorType(error.status), message: messageOf(error) },
     request_id: requestId,
   };
 }
