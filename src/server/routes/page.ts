@@ -29,7 +29,10 @@ export function addPageRoutes(app: App, services: Services): void {
   app.get('*', async (c, next) => {
     if (isApiPath(c.req.path)) return next();
     if (!files?.has('/index.html')) files = listFiles(webRoot);
-    const requested = files.has(c.req.path) ? c.req.path : '/index.html';
+    const known = files.has(c.req.path);
+    // a page from before an update asks for files that are gone: HTML in their place would only confuse it
+    if (!known && c.req.path.startsWith('/assets/')) return c.text('Gone. Reload the page.\n', 404);
+    const requested = known ? c.req.path : '/index.html';
     const file = files.get(requested);
     const content = file === undefined ? undefined : await readFile(file).catch(() => undefined);
     if (content === undefined) {
