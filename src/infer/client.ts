@@ -48,8 +48,6 @@ const environmentAllowed = [
 
 const firstBackoffMs = 200;
 const longestBackoffMs = 30_000;
-/** A process that lived this long was healthy: the next restart is quick again. */
-const healthyMs = 60_000;
 /** How long a process may take to leave after it was asked to. */
 const graceMs = 2_000;
 /** Lines of the native library's log kept to explain a failure. */
@@ -94,7 +92,9 @@ class SupervisedModel implements LocalTextModel {
   #device = 'CPU';
   #stats: EngineStats = noStats;
   #nextId = 1;
-  #restarts = 0;
+  /** Processes in a row that died before they had answered anything. */
+  #fruitless = 0;
+  #answered = false;
   #backoffTimer: NodeJS.Timeout | undefined;
 
   constructor(options: LoadOptions, logger: Logger) {
@@ -155,9 +155,11 @@ class SupervisedModel implements LocalTextModel {
     };
     this.#listeners.set(id, {
       onEvent(event) {
-        if (event.type === 'stop') finish();
         queue.push(event);
-        if (event.type === 'stop') queue.end();
+        if (event.type !== 'stop') return;
+        this.#answered = true;
+        finish();
+        queue.end();
       },
       onFailure(error) {
         finish();
@@ -216,7 +218,7 @@ class SupervisedModel implements LocalTextModel {
   #spawn(): Promise<void> {
     const env: NodeJS.ProcessEnv = {};
     for (const name of environmentAllowed) if (process.env[name] !== undefined) env[name] = process.env[name];
-    const startedAt = Date.now();
+    this.#answered = false;
     const child = fork(processEntry, [], {
       env,
       execArgv: ['--enable-source-maps'],
@@ -298,15 +300,16 @@ class SupervisedModel implements LocalTextModel {
         );
         // a model that never loads is not worth another try: the next request decides
         if (wasLoading) this.#state = 'failed';
-        else this.#scheduleRestart(Date.now() - startedAt);
+        else this.#scheduleRestart();
       });
       this.#send({ type: 'load', options: this.#options });
     });
   }
 
-  #scheduleRestart(livedMs: number): void {
-    this.#restarts = livedMs > healthyMs ? 0 : this.#restarts + 1;
-    const waitMs = this.#restarts <= 1 ? 0 : Math.min(firstBackoffMs * 2 ** (this.#restarts - 2), longestBackoffMs);
+  /** At once after a process that had answered; with a growing wait when one after the other dies before it does. */
+  #scheduleRestart(): void {
+    this.#fruitless = this.#answered ? 0 : this.#fruitless + 1;
+    const waitMs = this.#fruitless <= 1 ? 0 : Math.min(firstBackoffMs * 2 ** (this.#fruitless - 2), longestBackoffMs);
     this.#state = 'restarting';
     this.#ready = new Promise((resolve, reject) => {
       this.#backoffTimer = setTimeout(() => this.#spawn().then(resolve, reject), waitMs);
