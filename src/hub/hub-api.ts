@@ -114,7 +114,7 @@ export function modelsIn(files: readonly HubFile[]): HubModel[] {
     const key = split ? `${split.prefix}/${split.count}` : file.path;
     const model = models.get(key) ?? { files: [] };
     // some repositories name the quantisation by folder
-    const quantisation = splitFileName(name).quantisation ?? splitFileName(`-${folderOf(file.path)}`).quantisation;
+    const quantisation = splitFileName(name).quantisation ?? splitFileName(`model-${folderOf(file.path)}`).quantisation;
     if (quantisation) model.quantisation = quantisation;
     model.files.push(file);
     models.set(key, model);
