@@ -1,5 +1,5 @@
 // The command as a person or a script starts it: the built program in a process of its own, a home of its own.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -274,6 +274,27 @@ describe('chat', () => {
     expect(answer).toMatchObject({ model: 'tiny', stopReason: 'max-tokens', usage: { outputTokens: 8 } });
     expect(answer.timeToFirstTokenMs).toBeGreaterThan(0);
     expect(text.stdout.trim()).toBe(answer.text.trim());
+  });
+
+  it('takes what is piped in as the prompt, or adds it to one', async () => {
+    const count = async (run: Promise<Run>) => JSON.parse((await run).stdout).usage.inputTokens as number;
+    const text = 'Once there was a house by the sea. '.repeat(4);
+    const shell = (command: string) =>
+      new Promise<Run>((resolve) => {
+        execFile(
+          'sh',
+          ['-c', command, 'sh', process.execPath, main, fixture],
+          { cwd: folder },
+          (error, stdout, stderr) => resolve({ status: Number(error?.code ?? 0), stdout, stderr }),
+        );
+      });
+    const [bare, piped, both] = await Promise.all([
+      count(once(['Summarise this.', '--json'])),
+      count(once(['--json'], text)),
+      count(shell(`printf '%s' '${text}' | "$1" "$2" chat "$3" 'Summarise this.' --max-tokens 2 --json`)),
+    ]);
+    expect(piped).toBeGreaterThan(bare);
+    expect(both).toBeGreaterThan(piped);
   });
 
   it('needs something to answer', async () => {

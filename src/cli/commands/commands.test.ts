@@ -52,7 +52,7 @@ describe('up', () => {
     expect(first).toContain('http://127.0.0.1:8080/#token=abc');
     expect(first).toContain('fh_first');
     const { firstAdminKey: _, ...later } = server;
-    expect(welcome(later, '0.1.0', true, plain).join('\n')).not.toContain('key');
+    expect(welcome(later, '0.1.0', true, plain).join('\n')).not.toContain('Admin key');
   });
 
   it('gives lines to paste that work as they are', () => {
@@ -67,7 +67,7 @@ describe('up', () => {
     const { firstAdminKey: _, ...later } = server;
     expect(ready(later, 'm', 1, true, plain).join('\n')).toContain('freehold keys create');
     expect(ready(later, 'm', 1, false, plain).join('\n')).not.toContain('freehold keys create');
-    expect(welcome(later, '0.1.0', false, plain).join('\n')).toContain('off: every program');
+    expect(welcome(later, '0.1.0', false, plain).join('\n')).toContain('Keys are off');
   });
 });
 

@@ -7,7 +7,7 @@ import type { FreeholdError } from '../../lib/errors.ts';
 import type { RunningServer } from '../../server/start.ts';
 import { type CommonOptions, finish } from '../command.ts';
 import { describeFailure } from '../failure.ts';
-import { fields, type Output, type Style } from '../output.ts';
+import type { Output, Style } from '../output.ts';
 import { settingFlags } from '../settings.ts';
 import { pullShown } from './pull.ts';
 
@@ -114,12 +114,15 @@ export function welcome(
   auth: boolean,
   style: Style,
 ): string[] {
-  const pairs: [string, string][] = [['Open', style.accent(server.signInUrl)]];
+  // each value on a line of its own: the address fits 80 columns whole, so that it can be clicked and copied
+  const open = auth ? 'Open in a browser (the link signs you in, once)' : 'Open in a browser';
+  const lines = ['', `  ${style.bold('Freehold')} ${style.dim(version)}`, ''];
+  lines.push(`  ${style.dim(open)}`, `  ${style.accent(server.signInUrl)}`, '');
   if (server.firstAdminKey) {
-    pairs.push(['Admin key', `${style.bold(server.firstAdminKey)}  ${style.dim('shown once: keep it')}`]);
+    lines.push(`  ${style.dim('Admin key, shown this once: keep it')}`, `  ${style.bold(server.firstAdminKey)}`, '');
   }
-  if (!auth) pairs.push(['Keys', 'off: every program on this machine may use the models']);
-  return ['', `  ${style.bold('Freehold')} ${style.dim(version)}`, '', ...fields(pairs, style), ''];
+  if (!auth) lines.push('  Keys are off: every program on this machine may use the models.', '');
+  return lines;
 }
 
 /** What is known once a model answers. */
@@ -134,7 +137,7 @@ export function ready(
   const lines = [
     `  ${style.accent('✓')} ${style.bold(model)} answers ${style.dim(`(loaded in ${(loadMs / 1000).toFixed(1)} s)`)}`,
     '',
-    style.dim('  From your own code, nothing changed but these:'),
+    `  ${style.dim('From your own code, nothing changed but these')}`,
     `  export ANTHROPIC_BASE_URL=${server.url}`,
     `  export ANTHROPIC_API_KEY=${key}`,
     `  export OPENAI_BASE_URL=${server.url}/v1`,
@@ -151,8 +154,12 @@ export function ready(
 /** Resolves on the first SIGINT or SIGTERM and aborts `stopping`; the second one ends the process at once. */
 function untilStopped(stopping: AbortController, output: Output): Promise<void> {
   return new Promise((resolve) => {
+    let firstMs: number | undefined;
     const stop = (signal: NodeJS.Signals) => {
-      if (stopping.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
+      // `npm start` passes a Ctrl-C on that the terminal has sent to everyone already
+      if (firstMs !== undefined && performance.now() - firstMs < 300) return;
+      if (firstMs !== undefined) process.exit(signal === 'SIGINT' ? 130 : 143);
+      firstMs = performance.now();
       stopping.abort();
       if (process.stderr.isTTY && !output.json) {
         output.note(output.errorStyle.dim('\nStopping; answers under way may end. Ctrl-C once more stops at once.'));
