@@ -29,7 +29,7 @@ export function formatCount(count: number): string {
     [1e6, 'M'],
     [1e3, 'k'],
   ] as const) {
-    if (count >= size)
+    if (count >= size * 0.9995)
       return `${count / size >= 99.95 ? Math.round(count / size) : Number((count / size).toFixed(1))} ${unit}`;
   }
   return String(count);
