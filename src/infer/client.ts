@@ -154,14 +154,14 @@ class SupervisedModel implements LocalTextModel {
       queue.fail(new FreeholdError('cancelled', 'The request was cancelled.'));
     };
     this.#listeners.set(id, {
-      onEvent(event) {
+      onEvent: (event) => {
         queue.push(event);
         if (event.type !== 'stop') return;
         this.#answered = true;
         finish();
         queue.end();
       },
-      onFailure(error) {
+      onFailure: (error) => {
         finish();
         queue.fail(error);
       },
