@@ -230,6 +230,47 @@ describe.skipIf(!executable)('needs chromium: chat page', () => {
     await expect.poll(() => chats.getByRole('link').allInnerTexts()).toEqual(['Baking', 'Prune the roses']);
   });
 
+  it('asks to sign in again when the session ends, and then goes on where it was', async () => {
+    await signIn();
+    await ask('One');
+    await facts().waitFor();
+    await page.context().clearCookies();
+    await ask('Two');
+    await page.getByLabel('API key').fill(server.key);
+    await button('Sign in').click();
+    await button('Retry').click();
+    await expect
+      .poll(() => lastAsked()?.messages.map(({ content }) => content))
+      .toEqual([
+        [{ type: 'text', text: 'One' }],
+        [{ type: 'text', text: 'Hello from the fake model.' }],
+        [{ type: 'text', text: 'Two' }],
+      ]);
+  });
+
+  it('shows in one tab what another does', async () => {
+    await signIn();
+    const second = await page.context().newPage();
+    await second.goto(server.url);
+    await second.getByText('Your chats will be listed here.').waitFor();
+    await ask('From the first tab');
+    await facts().waitFor();
+    await second.getByRole('link', { name: 'From the first tab' }).click();
+    await second.getByText('Hello from the fake model.').waitFor();
+  });
+
+  it('copies an answer as its Markdown, and code as code', async () => {
+    await signIn({ permissions: ['clipboard-read', 'clipboard-write'] });
+    const answer = 'Look:\n\n```js\nlet a = **1**;\n```';
+    server.model.behaviour = saying(answer);
+    await ask('Hi');
+    await facts().waitFor();
+    await button('Copy the answer').click();
+    await expect.poll(() => run('navigator.clipboard.readText()')).toBe(answer);
+    await button('Copy the code').click();
+    await expect.poll(() => run('navigator.clipboard.readText()')).toBe('let a = **1**;');
+  });
+
   it('follows a growing answer, but not once the reader has scrolled up', async () => {
     await signIn();
     server.model.behaviour = endless('A line of the answer.\n\n', 4);

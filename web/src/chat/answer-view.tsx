@@ -23,6 +23,9 @@ export const AnswerView = memo(function AnswerView({ answer, last, onRetry }: An
     <article aria-label="Answer" aria-busy={streaming} className="group">
       {thinking && <Thinking text={thinking} open={streaming && text === ''} />}
       {text !== '' && <Markdown text={text} streaming={streaming} />}
+      {answer.status === 'done' && text === '' && (
+        <p className="text-soft">The model ended its answer without a word.</p>
+      )}
       {live && <Progress live={live} />}
       {answer.status === 'failed' && <Failure answer={answer} onRetry={onRetry} canRetry={last} />}
       {!streaming && <Footer answer={answer} last={last} onRetry={onRetry} />}
@@ -41,7 +44,7 @@ function Thinking({ text, open }: { text: string; open: boolean }) {
   );
 }
 
-/** A sign of life: before the first words also for how long the model has been reading. */
+/** A sign of life: before the first words also for how long. */
 function Progress({ live }: { live: LiveAnswer }) {
   const waiting = live.firstTextAtMs === undefined;
   const [seconds, setSeconds] = useState(0);
@@ -53,7 +56,7 @@ function Progress({ live }: { live: LiveAnswer }) {
   return (
     <div className="flex h-10 items-center gap-2.5 text-sm text-soft" aria-hidden="true">
       <span className="breathing size-2.5 rounded-full bg-accent" />
-      {waiting && seconds >= 2 && <span>Reading your message, {seconds} s</span>}
+      {waiting && seconds >= 2 && <span>Waiting for the first word, {seconds} s</span>}
     </div>
   );
 }
@@ -78,29 +81,28 @@ function Failure({ answer, canRetry, onRetry }: { answer: Answer; canRetry: bool
 function Footer({ answer, last, onRetry }: { answer: Answer; last: boolean; onRetry: () => void }) {
   const { status, text, stopReason } = answer;
   return (
-    <div className="mt-2 flex min-h-8 flex-wrap items-center gap-x-3">
-      <Facts answer={answer} />
-      <div className={`-ml-1.5 flex ${last ? '' : 'reveal'}`}>
-        {text !== '' && <CopyButton text={text} label="Copy the answer" />}
-        {last && status !== 'failed' && (
-          <IconButton small label="Answer again" onClick={onRetry}>
-            <RetryIcon className="size-4.5" />
-          </IconButton>
-        )}
+    <footer className="mt-2">
+      <div className="flex min-h-8 items-center gap-x-3">
+        <Facts answer={answer} />
+        <div className={`-ml-1.5 flex shrink-0 ${last ? '' : 'reveal'}`}>
+          {text !== '' && <CopyButton text={text} label="Copy the answer" />}
+          {last && status !== 'failed' && (
+            <IconButton small label="Answer again" onClick={onRetry}>
+              <RetryIcon className="size-4.5" />
+            </IconButton>
+          )}
+        </div>
       </div>
-      {stopReason === 'max_tokens' && (
-        <p className="w-full text-sm text-soft">
-          It ended at the limit of tokens for one answer, which the settings can raise.
-        </p>
-      )}
-      {stopReason === 'model_context_window_exceeded' && (
-        <p className="w-full text-sm text-soft">
-          It ended because the model's context is full. A new chat starts afresh.
-        </p>
-      )}
-    </div>
+      {stopReason && stopNotes[stopReason] && <p className="text-sm text-soft">{stopNotes[stopReason]}</p>}
+    </footer>
   );
 }
+
+/** Said of answers that did not end where the model wanted to. */
+const stopNotes: Record<string, string> = {
+  max_tokens: 'It ended at the limit of tokens for one answer, which the settings can raise.',
+  model_context_window_exceeded: "It ended because the model's context is full. A new chat starts afresh.",
+};
 
 function Facts({ answer: { status, model, stats = {} } }: { answer: Answer }) {
   const { tokensPerSecond, timeToFirstTokenMs, outputTokens } = stats;

@@ -87,11 +87,11 @@ export function ChatPage({ session, onSignedOut }: ChatPageProps) {
   };
   const remove = (id: string) => {
     const deleted = store.delete(id);
-    if (deleted) notify('Chat deleted.', { label: 'Undo', run: () => store.restore(deleted) });
+    if (deleted) notify('Chat deleted.', { label: 'Undo', run: () => store.restore([deleted]) });
   };
   const removeAll = () => {
-    if (confirm(`Delete all ${conversations.length} chats kept in this browser? This cannot be undone.`))
-      store.deleteAll();
+    const deleted = store.deleteAll();
+    notify('All chats deleted.', { label: 'Undo', run: () => store.restore(deleted) });
   };
   const signOut = async () => {
     try {
@@ -105,7 +105,10 @@ export function ChatPage({ session, onSignedOut }: ChatPageProps) {
 
   const onKey = useRef<(event: KeyboardEvent) => void>(undefined);
   onKey.current = (event) => {
-    if (event.key === 'Escape' && answering && !event.isComposing) store.live.stop(current.id);
+    if (event.key === 'Escape' && !event.isComposing) {
+      if (narrow && sidebarOpen) setSidebarOpen(false);
+      else if (answering) store.live.stop(current.id);
+    }
     if (event.key.toLowerCase() === 'o' && event.shiftKey && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       startNew();
@@ -122,6 +125,13 @@ export function ChatPage({ session, onSignedOut }: ChatPageProps) {
   return (
     <ChatStoreProvider value={store}>
       <div className="flex h-dvh overflow-hidden">
+        <button
+          type="button"
+          onClick={() => composer.current?.focus()}
+          className="sr-only z-50 rounded-lg bg-accent px-4 py-2 text-on-accent focus:not-sr-only focus:absolute focus:top-2 focus:left-2"
+        >
+          Skip to the message box
+        </button>
         <Sidebar
           session={session}
           conversations={conversations}
@@ -174,7 +184,7 @@ export function ChatPage({ session, onSignedOut }: ChatPageProps) {
                 />
               </>
             ) : (
-              <EmptyState model={chosen} onAsk={ask} />
+              <EmptyState model={models.length > 0 ? chosen : undefined} onAsk={ask} />
             )}
             <Composer
               key={current?.id ?? 'new'}

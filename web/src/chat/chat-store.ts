@@ -29,8 +29,9 @@ export interface ChatStore {
   rename(conversationId: string, title: string): void;
   /** @returns what was deleted, for `restore` */
   delete(conversationId: string): Conversation | undefined;
-  deleteAll(): void;
-  restore(conversation: Conversation): void;
+  /** @returns what was deleted, for `restore` */
+  deleteAll(): Conversations;
+  restore(conversations: Conversations): void;
 }
 
 /** What the store tells the page that shows it; set by that page. */
@@ -122,9 +123,13 @@ export function createChatStore(): ChatStore {
     },
     deleteAll() {
       for (const { id } of state) live.stop(id);
+      const deleted = state;
       dispatch({ type: 'delete-all' });
+      return deleted;
     },
-    restore: (conversation) => dispatch({ type: 'put', conversation }),
+    restore(conversations) {
+      for (const conversation of conversations) dispatch({ type: 'put', conversation });
+    },
   };
 }
 

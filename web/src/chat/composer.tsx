@@ -2,7 +2,8 @@
 // A draft belongs to its conversation and survives a reload of the tab.
 import { type Ref, useEffect, useImperativeHandle, useLayoutEffect, useRef, useState } from 'react';
 import { ArrowUpIcon, StopIcon } from '../ui/icons.tsx';
-import { isSendKey, touchOnly } from './send-key.ts';
+import { touchOnly } from '../ui/touch.ts';
+import { isSendKey } from './send-key.ts';
 
 export interface ComposerHandle {
   focus(): void;

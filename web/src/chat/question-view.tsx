@@ -62,6 +62,7 @@ function QuestionEditor({
       <textarea
         aria-label="Edit your message"
         value={draft}
+        rows={Math.min(12, draft.split('\n').length + 1)}
         // biome-ignore lint/a11y/noAutofocus: it appears because the reader asked to edit
         autoFocus
         onFocus={(event) => event.target.setSelectionRange(draft.length, draft.length)}

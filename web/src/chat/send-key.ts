@@ -1,9 +1,7 @@
 // Which key press sends a message. Enter does, with three exceptions: Shift+Enter begins a line; Enter that ends an
 // input-method composition belongs to that; and on-screen keyboards have no Shift+Enter, so there Enter begins a line too.
 import type { KeyboardEvent } from 'react';
-
-/** Whether the device is operated by touch alone. */
-export const touchOnly = (): boolean => matchMedia('(hover: none) and (pointer: coarse)').matches;
+import { touchOnly } from '../ui/touch.ts';
 
 export function isSendKey(event: KeyboardEvent): boolean {
   if (event.key !== 'Enter' || event.shiftKey || event.altKey) return false;

@@ -27,7 +27,8 @@ interface SidebarProps {
 }
 
 export function Sidebar(props: SidebarProps) {
-  const { session, conversations, current, busy, open, drawer, onClose, onNew, onDeleteAll, onSignOut } = props;
+  const { session, conversations, current, busy, open, drawer, onClose, onNew, onDelete, onDeleteAll, onSignOut } =
+    props;
   const [query, setQuery] = useState('');
   const panel = useRef<HTMLElement>(null);
   const found = searchConversations(conversations, query);
@@ -40,6 +41,15 @@ export function Sidebar(props: SidebarProps) {
     return () => before?.focus({ preventScroll: true });
   }, [drawer, open]);
 
+  const remove = (id: string) => {
+    onDelete(id);
+    // the row that had the focus is gone
+    requestAnimationFrame(() => {
+      const next = panel.current?.querySelector<HTMLElement>('[aria-current]') ?? panel.current?.querySelector('a');
+      (next ?? panel.current?.querySelector('button'))?.focus();
+    });
+  };
+
   return (
     <>
       {drawer && open && <div className="fixed inset-0 z-30 bg-shade" onPointerDown={onClose} aria-hidden="true" />}
@@ -47,12 +57,6 @@ export function Sidebar(props: SidebarProps) {
         ref={panel}
         aria-label="Chats"
         inert={!open}
-        onKeyDown={(event) => {
-          if (drawer && event.key === 'Escape') {
-            event.stopPropagation();
-            onClose();
-          }
-        }}
         className={`flex w-72 flex-col border-r border-line bg-side ${
           drawer
             ? `fixed inset-y-0 left-0 z-40 max-w-[85vw] transition-[translate,visibility] duration-200 ${open ? 'shadow-xl' : 'invisible -translate-x-full'}`
@@ -101,6 +105,7 @@ export function Sidebar(props: SidebarProps) {
                   <Row
                     key={conversation.id}
                     {...props}
+                    onDelete={remove}
                     conversation={conversation}
                     isCurrent={conversation.id === current}
                     isBusy={busy.has(conversation.id)}
@@ -139,7 +144,7 @@ export function Sidebar(props: SidebarProps) {
                         onDeleteAll();
                       }}
                     >
-                      Delete all chats …
+                      Delete all chats
                     </MenuItem>
                   )}
                   <MenuItem onSelect={onSignOut}>Sign out</MenuItem>

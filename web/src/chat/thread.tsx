@@ -46,6 +46,7 @@ export function Thread({ conversation, preferences, editing, setEditing }: Threa
         <div
           ref={content}
           role="log"
+          aria-busy={streaming}
           aria-label="Conversation"
           className="mx-auto flex max-w-3xl flex-col gap-4 px-4 pt-4 pb-8 sm:px-6"
         >

@@ -9,6 +9,7 @@ async function copyText(text: string): Promise<boolean> {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
+    const focused = document.activeElement as HTMLElement | null;
     const area = document.createElement('textarea');
     area.value = text;
     area.className = 'sr-only';
@@ -16,6 +17,7 @@ async function copyText(text: string): Promise<boolean> {
     area.select();
     const copied = document.execCommand('copy');
     area.remove();
+    focused?.focus();
     return copied;
   }
 }

@@ -1,6 +1,7 @@
 // A panel that opens from a button: closes on Escape, on a press outside and when focus leaves; focus goes in when it opens
 // and back to the button when it closes. `Menu` is one whose items are walked with the arrow keys.
 import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from 'react';
+import { touchOnly } from './touch.ts';
 
 export interface TriggerProps {
   'aria-haspopup': 'dialog' | 'menu';
@@ -44,7 +45,10 @@ export function Popover({
     const items = panel.current?.querySelectorAll<HTMLElement>('[data-autofocus], [aria-checked="true"]');
     const first =
       items?.[0] ?? panel.current?.querySelector<HTMLElement>('[role^="menuitem"], input, textarea, select, button');
-    first?.focus({ preventScroll: true });
+    // on a touch screen a focused field would raise the keyboard over the panel
+    const raisesKeyboard = touchOnly() && first?.matches('input, textarea');
+    (raisesKeyboard ? panel.current : first)?.focus({ preventScroll: true });
+    panel.current?.scrollIntoView({ block: 'nearest' });
     first?.scrollIntoView({ block: 'nearest' });
     const onPress = (event: PointerEvent) => {
       if (!wrapper.current?.contains(event.target as Node)) setOpen(false);
@@ -83,6 +87,7 @@ export function Popover({
         <div
           ref={panel}
           id={id}
+          tabIndex={-1}
           {...{ role, 'aria-label': label }}
           className={`z-30 rounded-xl border border-line bg-raised shadow-lg ${placement}`}
         >

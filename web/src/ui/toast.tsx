@@ -1,6 +1,5 @@
 // One short notice at the bottom, with at most one action; it goes away by itself, but not while it is pointed at or focused.
 import { useEffect, useState } from 'react';
-import { IconButton } from './button.tsx';
 import { CloseIcon } from './icons.tsx';
 
 export interface Notice {
@@ -43,14 +42,14 @@ export function Toast({ notice, onClose }: { notice: Notice | undefined; onClose
               {notice.action.label}
             </button>
           )}
-          <IconButton
-            small
-            label="Close"
+          <button
+            type="button"
+            aria-label="Close"
             onClick={onClose}
-            className="text-paper/80 hover:bg-transparent hover:text-paper"
+            className="flex size-8 items-center justify-center rounded-lg pointer-coarse:size-10"
           >
             <CloseIcon className="size-4" />
-          </IconButton>
+          </button>
         </div>
       )}
     </div>
