@@ -21,7 +21,12 @@ const securityHeaders = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
 };
-const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+const types = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+};
 
 const sentence = 'A freehold is land that is owned outright, with no landlord and no end date. ';
 const table = `Here is the comparison you asked for, with **rent** on one side and *ownership* on the other.
@@ -82,7 +87,12 @@ function answerFor(asked) {
 async function answer(request, response, body) {
   const asked = String(body.messages.at(-1).content);
   if (/refuse/.test(asked))
-    return fail(response, 529, 'overloaded_error', 'The queue of smollm2-135m is full: 64 requests wait. Try again in 2 seconds.');
+    return fail(
+      response,
+      529,
+      'overloaded_error',
+      'The queue of smollm2-135m is full: 64 requests wait. Try again in 2 seconds.',
+    );
   if (/expire/.test(asked)) return fail(response, 401, 'authentication_error', 'The session is not known any more.');
   const { text, delayMs, firstMs = 150 } = answerFor(asked);
   const startedAt = performance.now();
@@ -90,9 +100,13 @@ async function answer(request, response, body) {
   const send = (event) => response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
   const delta = (kind, field, value) =>
     send({ type: 'content_block_delta', index: 0, delta: { type: `${kind}_delta`, [field]: value } });
-  send({ type: 'message_start', message: { id: 'msg_1', model: body.model, usage: { input_tokens: 12, output_tokens: 0 } } });
+  send({
+    type: 'message_start',
+    message: { id: 'msg_1', model: body.model, usage: { input_tokens: 12, output_tokens: 0 } },
+  });
   await sleep(firstMs);
-  if (/think/.test(asked)) for (const word of sentence.split(/(?<= )/)) await sleep(20).then(() => delta('thinking', 'thinking', word));
+  if (/think/.test(asked))
+    for (const word of sentence.split(/(?<= )/)) await sleep(20).then(() => delta('thinking', 'thinking', word));
   const timeToFirstTokenMs = performance.now() - startedAt;
   const pieces = text.match(/\s*\S{1,6}/g) ?? [];
   let sent = 0;
@@ -102,7 +116,10 @@ async function answer(request, response, body) {
     sent += 1;
     if (sent === 20 && /drop/.test(asked)) return response.destroy();
     if (sent === 20 && /break/.test(asked)) {
-      send({ type: 'error', error: { type: 'api_error', message: 'The model process died; it is being restarted. Try again.' } });
+      send({
+        type: 'error',
+        error: { type: 'api_error', message: 'The model process died; it is being restarted. Try again.' },
+      });
       return response.end();
     }
     if (sent >= body.max_tokens) break;
@@ -131,8 +148,12 @@ function json(response, value, headers = {}) {
 
 function page(pathname, response) {
   const wanted = path.join(dist, path.normalize(pathname));
-  const file = wanted.startsWith(dist) && existsSync(wanted) && statSync(wanted).isFile() ? wanted : path.join(dist, 'index.html');
-  response.writeHead(200, { 'content-type': types[path.extname(file)] ?? 'application/octet-stream', ...securityHeaders });
+  const file =
+    wanted.startsWith(dist) && existsSync(wanted) && statSync(wanted).isFile() ? wanted : path.join(dist, 'index.html');
+  response.writeHead(200, {
+    'content-type': types[path.extname(file)] ?? 'application/octet-stream',
+    ...securityHeaders,
+  });
   createReadStream(file).pipe(response);
 }
 
@@ -158,7 +179,11 @@ const server = createServer(async (request, response) => {
   if (route === 'GET /api/session') return json(response, { name: 'first admin', role: 'admin' });
   if (route === 'GET /v1/models') {
     const ids = ['smollm2-135m', 'qwen3-0.6b', 'default', 'llama-3.2-1b-instruct-with-a-rather-long-name'];
-    const data = ids.map((id) => ({ id, object: 'model', ...(id === 'default' && { freehold: { model: 'smollm2-135m' } }) }));
+    const data = ids.map((id) => ({
+      id,
+      object: 'model',
+      ...(id === 'default' && { freehold: { model: 'smollm2-135m' } }),
+    }));
     return json(response, { object: 'list', data });
   }
   if (route === 'POST /v1/messages') return answer(request, response, await readBody(request));

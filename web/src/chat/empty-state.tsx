@@ -17,8 +17,8 @@ const pullCommand = 'freehold pull smollm2-135m';
 /** @param model undefined where the server has no model yet */
 export function EmptyState({ model, onAsk }: { model: ModelInfo | undefined; onAsk: (prompt: string) => void }) {
   return (
-    <div className="min-h-0 flex-1 overflow-y-auto [scrollbar-gutter:stable_both-edges]">
-      <div className="mx-auto flex min-h-full max-w-3xl flex-col justify-center px-4 py-8 sm:px-6">
+    <div className="min-h-0 flex-1 overflow-y-auto sm:[scrollbar-gutter:stable_both-edges]">
+      <div className="@container mx-auto flex min-h-full max-w-3xl flex-col justify-center px-4 py-8 sm:px-6">
         <Mark className="size-11" />
         <h1 className="mt-5 text-2xl font-semibold tracking-tight sm:text-3xl">Freehold</h1>
         {model ? <Suggestions model={model} onAsk={onAsk} /> : <NoModel />}
@@ -40,13 +40,13 @@ function Suggestions({ model, onAsk }: { model: ModelInfo; onAsk: (prompt: strin
         will answer, on a machine that is yours.
       </p>
       <h2 className="mt-9 text-sm font-medium text-soft">Try one of these</h2>
-      <ul className="mt-3 grid gap-2.5 sm:grid-cols-3 sm:gap-3">
+      <ul className="mt-3 grid gap-2.5 @2xl:grid-cols-3 @2xl:gap-3">
         {suggestions.map(({ title, prompt }) => (
           <li key={title}>
             <button
               type="button"
               onClick={() => onAsk(prompt)}
-              className="flex h-full w-full flex-col rounded-xl border border-line px-4 py-3 text-left text-sm transition-colors hover:border-line-strong hover:bg-side sm:py-4"
+              className="flex h-full w-full flex-col rounded-xl border border-line px-4 py-3 text-left text-sm transition-colors hover:border-line-strong hover:bg-side @2xl:py-4"
             >
               <span className="font-medium">{title}</span>
               <span className="mt-1 leading-relaxed text-soft">{prompt}</span>

@@ -17,7 +17,7 @@ export function ModelPicker({ models, problem, value, onChange, onOpen }: ModelP
   return (
     <Menu
       label="Model"
-      placement="absolute top-full left-0 mt-1 max-h-[min(26rem,70dvh)] w-72 max-w-[calc(100vw-2rem)] overflow-y-auto p-1.5"
+      placement="fixed inset-x-3 top-14 max-h-[min(26rem,70dvh)] overflow-y-auto p-1.5 sm:absolute sm:inset-x-auto sm:top-full sm:left-0 sm:mt-1 sm:w-72"
       className="min-w-0"
       trigger={(props) => (
         <button

@@ -42,7 +42,7 @@ export function Thread({ conversation, preferences, editing, setEditing }: Threa
 
   return (
     <div className="relative min-h-0 flex-1">
-      <div ref={scroller} className="h-full overflow-y-auto overscroll-contain [scrollbar-gutter:stable_both-edges]">
+      <div ref={scroller} className="h-full overflow-y-auto overscroll-contain sm:[scrollbar-gutter:stable_both-edges]">
         <div
           ref={content}
           role="log"
