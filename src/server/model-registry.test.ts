@@ -20,6 +20,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true, force: true }));
 
+const shape = { contextTokens: 512, sequences: 2 };
+
 const registry = (parts: Partial<ModelRegistryOptions> = {}, settings: object = {}) =>
   createModelRegistry({
     config: { ...resolveConfig({}, {}, home).values, home, defaultModel: 'a', ...settings },
@@ -32,7 +34,7 @@ const registry = (parts: Partial<ModelRegistryOptions> = {}, settings: object = 
       const own = name === 'alias-of-b' ? 'b' : name;
       return ['a', 'b', 'c'].includes(own) ? { name: own, file: path.join(home, `${own}.gguf`) } : undefined;
     },
-    requireFit: async () => {},
+    plan: async () => shape,
     names: async () => ({ here: ['a', 'b', 'c'], catalogue: [] }),
     logger: silentLogger,
     ...parts,
@@ -126,8 +128,9 @@ describe('a model', () => {
 describe('memory', () => {
   /** Room for two models of the registry. */
   const roomForTwo = (): Partial<ModelRegistryOptions> => ({
-    requireFit: async () => {
+    plan: async () => {
       if (opened.filter(({ closed }) => !closed).length >= 2) throw new FreeholdError('does_not_fit', 'too big');
+      return shape;
     },
   });
 
@@ -151,14 +154,6 @@ describe('memory', () => {
     expect((await models.get('c')).name).toBe('c');
     expect(opened.filter(({ closed }) => closed).map(({ name }) => name)).toEqual(['a']);
     other();
-  });
-
-  it('is not asked about when the operator forces a load', async () => {
-    const models = registry(
-      { requireFit: async () => Promise.reject(new FreeholdError('does_not_fit', 'no')) },
-      { force: true },
-    );
-    expect((await models.get('a')).name).toBe('a');
   });
 });
 

@@ -22,8 +22,8 @@ export interface ModelRegistryOptions {
   open: typeof openLocalModel;
   /** The model of that name on this machine, aliases of the catalogue included. */
   find(name: string): Promise<ModelFile | undefined>;
-  /** Throws does_not_fit when the model needs more memory than is free. Not asked when `config.force`. */
-  requireFit(model: ModelFile): Promise<void>;
+  /** Context and conversations to load a model with. Throws does_not_fit when it needs more memory than is free. */
+  plan(model: ModelFile): Promise<{ contextTokens: number; sequences: number }>;
   /** Names on this machine, and names that `freehold pull` knows; for error messages. */
   names(): Promise<{ here: string[]; catalogue: string[] }>;
   logger: Logger;
@@ -137,15 +137,14 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
         },
       );
     }
-    if (!config.force) await makeRoom(source);
+    const { contextTokens, sequences } = await makeRoom(source);
     if (closed) throw shuttingDown();
-    const startMs = performance.now();
     const model = await options.open(
       {
         name: source.name,
         file: source.file,
-        contextTokens: config.contextTokens,
-        maxSequences: config.maxSequences,
+        contextTokens,
+        maxSequences: sequences,
         threads: config.threads,
         device: config.device,
         libDir: config.libDir,
@@ -158,18 +157,14 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
       await model.close();
       throw shuttingDown();
     }
-    logger.info(
-      { model: source.name, device: model.device, ms: Math.round(performance.now() - startMs) },
-      'model loaded',
-    );
     return model;
   }
 
   /** Unloads models nobody uses, oldest first, until this one fits. */
-  async function makeRoom(source: ModelFile): Promise<void> {
+  async function makeRoom(source: ModelFile): ReturnType<ModelRegistryOptions['plan']> {
     for (;;) {
       try {
-        return await options.requireFit(source);
+        return await options.plan(source);
       } catch (error) {
         if (asFreeholdError(error).code !== 'does_not_fit') throw error;
         const [oldest] = [...entries.values()]

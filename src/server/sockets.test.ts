@@ -253,6 +253,25 @@ describe('closing', () => {
     await expect(fetch(closing.url)).rejects.toThrow();
   });
 
+  it('does not wait for connections whose last answer is out', async () => {
+    const closing = await startTestServer({}, { graceMs: 1_000_000 });
+    let finish: () => void = () => {};
+    closing.model.behaviour = async function* () {
+      yield { type: 'start', inputTokens: 1, cachedTokens: 0 };
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      yield { type: 'stop', reason: 'end-turn' };
+    };
+    const { socket, text } = await dial(closing.port);
+    socket.write(request(prompt(true), { 'x-api-key': closing.key }));
+    await expect.poll(text, soon).toContain('message_start');
+    const stopped = closing.stop();
+    finish();
+    await stopped;
+    expect(text()).toContain('message_stop');
+  });
+
   it('does not wait for idle connections', async () => {
     const closing = await startTestServer({}, { graceMs: 1_000_000 });
     const { socket, text, closed } = await dial(closing.port);

@@ -33,7 +33,7 @@ export interface RunningServer {
 }
 
 /** What tests replace: where models come from, and how patient the server is. */
-export interface StartParts extends Partial<Pick<ModelRegistryOptions, 'open' | 'find' | 'requireFit' | 'names'>> {
+export interface StartParts extends Partial<Pick<ModelRegistryOptions, 'open' | 'find' | 'plan' | 'names'>> {
   listModels?: Services['listModels'];
   streams?: Services['streams'];
   /** How long requests may go on after `close()`, in milliseconds. Default 5 s. */
@@ -61,7 +61,7 @@ export async function startServer(
       logger,
       open: parts.open ?? (async (...given) => (await import('../infer/client.ts')).openLocalModel(...given)),
       find: parts.find ?? hub.find,
-      requireFit: parts.requireFit ?? hub.requireFit,
+      plan: parts.plan ?? hub.plan,
       names: parts.names ?? hub.names,
     });
     const signIn = createSignInTokens();
@@ -124,19 +124,7 @@ function hubParts(config: Config) {
   const find = async (name: string) => (await import('../hub/models.ts')).findLocalModel(name, config);
   return {
     find,
-    async requireFit({ name, file, sizeBytes }: ModelFile) {
-      const [{ readGguf }, { requireFit, defaultContextTokens }, { metadataNumber, metadataString }] =
-        await Promise.all([
-          import('../formats/gguf/read.ts'),
-          import('../hub/fit.ts'),
-          import('../formats/gguf/metadata.ts'),
-        ]);
-      const gguf = await readGguf(file);
-      const trained = metadataNumber(gguf, `${metadataString(gguf, 'general.architecture')}.context_length`);
-      const contextTokens = config.contextTokens || Math.min(trained ?? defaultContextTokens, defaultContextTokens);
-      const weights = sizeBytes === undefined ? {} : { weightsBytes: sizeBytes };
-      requireFit(gguf, { name, contextTokens, sequences: config.maxSequences, ...weights });
-    },
+    plan: async (model: ModelFile) => (await import('../hub/plan.ts')).planLoad(model, config),
     async names() {
       const [{ listLocalModels }, { catalogue }] = await Promise.all([
         import('../hub/models.ts'),

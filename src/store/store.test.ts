@@ -101,6 +101,13 @@ describe('keys', () => {
     expect(await hasKeys(store)).toBe(true);
   });
 
+  it('that are revoked open no session, even one begun at the same moment', async () => {
+    const { id } = await createKey(store, { name: 'one', role: 'admin' });
+    await revokeKey(store, id);
+    const token = await createSession(store, { keyId: id, name: 'one', role: 'admin' });
+    expect(await findSession(store, token)).toBeUndefined();
+  });
+
   it('note that they were used', async () => {
     const { key } = await createKey(store, { name: 'one', role: 'admin' });
     expect((await listKeys(store))[0]?.lastUsedAt).toBeUndefined();
