@@ -13,8 +13,6 @@ export interface ModelFile {
   name: string;
   /** Absolute path of the GGUF; the first part when split. */
   file: string;
-  /** All parts together, where known. */
-  sizeBytes?: number;
 }
 
 export interface ModelRegistryOptions {
