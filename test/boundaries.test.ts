@@ -49,7 +49,9 @@ const room = (file: string) => file.split('/')[0] as string;
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(path.join(src, file), 'utf8');
-  const found = text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^'"`;]*?from\s*['"](\.[^'"]+)['"]|import\(\s*['"](\.[^'"]+)['"]\s*\)|import\s*['"](\.[^'"]+)['"]/g);
+  const found = text.matchAll(
+    /(?:^|\n)\s*(?:import|export)\b[^'"`;]*?from\s*['"](\.[^'"]+)['"]|import\(\s*['"](\.[^'"]+)['"]\s*\)|import\s*['"](\.[^'"]+)['"]/g,
+  );
   return [...found].map((match) => ({
     from: file,
     to: path.posix.normalize(path.posix.join(path.posix.dirname(file), (match[1] ?? match[2] ?? match[3]) as string)),

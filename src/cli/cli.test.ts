@@ -153,7 +153,7 @@ describe('config', () => {
   it.each([
     [['--port', '99999'], {}, '--port'],
     [['--port', 'http'], {}, '--port'],
-    [[], { FREEHOLD_MAX_SEQUENCES: '0' }, 'FREEHOLD_MAX_SEQUENCES'],
+    [[], { FREEHOLD_MAX_SEQUENCES: '-1' }, 'FREEHOLD_MAX_SEQUENCES'],
     [[], { FREEHOLD_LOG_LEVEL: 'loud' }, 'FREEHOLD_LOG_LEVEL'],
     [[], { FREEHOLD_CONFIG: 'nowhere.json' }, 'nowhere.json'],
   ])('refuses %j %j with status 2, naming it', async (args, env, name) => {

@@ -37,7 +37,7 @@ export class ExitStatus extends Error {
 export function finish<Options extends CommonOptions>(
   command: Command,
   settings: readonly ConfigKey[],
-  action: (invocation: Invocation<Options>) => Promise<number | void>,
+  action: (invocation: Invocation<Options>) => Promise<unknown>,
 ): Command {
   command.addOption(new Option('--json', 'Print JSON for programs.'));
   command.addOption(new Option('--verbose', 'Show what lies underneath an error.'));
@@ -55,7 +55,7 @@ export function finish<Options extends CommonOptions>(
         return resolved;
       },
     });
-    if (status) throw new ExitStatus(status);
+    if (typeof status === 'number' && status !== 0) throw new ExitStatus(status);
   });
   return command;
 }

@@ -18,10 +18,9 @@ export interface OpenOptions {
  */
 export async function openByName(name: string, config: Config, options: OpenOptions): Promise<LocalTextModel> {
   const wanted = name === 'default' ? config.defaultModel : name;
-  const [{ findLocalModel }, { readGguf }, { requireFit }, { openLocalModel }] = await Promise.all([
+  const [{ findLocalModel }, { planLoad }, { openLocalModel }] = await Promise.all([
     import('../hub/models.ts'),
-    import('../formats/gguf/read.ts'),
-    import('../hub/fit.ts'),
+    import('../hub/plan.ts'),
     import('../infer/client.ts'),
   ]);
   const local = await findLocalModel(wanted, config, { paths: true });
@@ -31,21 +30,14 @@ export async function openByName(name: string, config: Config, options: OpenOpti
       hint: '`freehold models` shows what else is here.',
     });
   }
-  const gguf = await readGguf(local.file);
-  requireFit(gguf, {
-    name: local.name,
-    contextTokens: contextOf(local.contextTokens, config),
-    sequences: options.sequences,
-    weightsBytes: local.sizeBytes,
-    force: config.force,
-  });
+  const { contextTokens, sequences } = await planLoad(local, config, { sequences: options.sequences });
   return openLocalModel(
     {
       // a model given as a file is called by the file's name
       name: path.isAbsolute(local.name) ? path.basename(local.name, '.gguf') : local.name,
       file: local.file,
-      contextTokens: config.contextTokens,
-      maxSequences: options.sequences,
+      contextTokens,
+      maxSequences: sequences,
       threads: config.threads,
       device: config.device,
       libDir: config.libDir,
@@ -54,11 +46,6 @@ export async function openByName(name: string, config: Config, options: OpenOpti
     },
     options.logger,
   );
-}
-
-/** Tokens of context a sequence will get: what is configured, else what the model was trained for, at most 8192. */
-export function contextOf(trainedTokens: number | undefined, config: Config): number {
-  return config.contextTokens || Math.min(trainedTokens ?? 8192, 8192);
 }
 
 async function notHere(name: string): Promise<FreeholdError> {

@@ -37,13 +37,13 @@ export const settingFlags: Partial<Record<ConfigKey, SettingFlag>> = {
   },
   contextTokens: {
     flags: '--context-tokens <number>',
-    help: 'Context of each conversation in tokens; 0 takes what the model was trained for, at most 8192.',
+    help: 'Context of each conversation in tokens; 0 takes what the model was trained for, at most 4096.',
     fallback: '0',
   },
   maxSequences: {
     flags: '--max-sequences <number>',
-    help: 'Conversations one model answers at the same time; memory grows with it.',
-    fallback: '8',
+    help: 'Conversations one model answers at the same time; 0 takes as many as 512 MB of cache hold, at most 8.',
+    fallback: '0',
   },
   threads: { flags: '--threads <number>', help: 'Threads for one model; 0 takes one per core.', fallback: '0' },
   queueLimit: {

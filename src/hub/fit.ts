@@ -34,7 +34,7 @@ export { availableMemory };
 const microBatchTokens = 512;
 const processBytes = 80e6;
 /** Context a conversation gets where nobody chose one, at most. */
-export const defaultContextTokens = 8192;
+export const defaultContextTokens = 4096;
 
 export interface LoadShape {
   /** Tokens of each sequence. */

@@ -8,7 +8,6 @@ import { FreeholdError } from '../lib/errors.ts';
 import { describeFile } from './describe.ts';
 import { makeFolder, moveDurably, requireDiskSpace } from './disk.ts';
 import { discardPart, download, forgetPart, partialBytes, partPath, sha256Of, verifyPart } from './download.ts';
-import { defaultContextTokens } from './fit.ts';
 import { headersFor, type Patience } from './http.ts';
 import { takeLock } from './lock.ts';
 import { filesOf, type Manifest, readManifests, writeManifest } from './manifest.ts';
@@ -56,10 +55,6 @@ export interface Fetch {
   quantisation?: string;
   files: Wanted[];
   totalBytes?: number;
-}
-
-export function contextFor(config: Config, trainedTokens: number): number {
-  return Math.min(config.contextTokens || defaultContextTokens, trainedTokens || defaultContextTokens);
 }
 
 export const memoryOf = (pull: Pull) => (pull.options.memory ? { memory: pull.options.memory } : {});

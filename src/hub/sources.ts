@@ -10,22 +10,12 @@ import { discardPart, partPath } from './download.ts';
 import { checkFileFit, checkFit, doesNotFit } from './fit.ts';
 import { probe, Unreachable } from './http.ts';
 import { chooseModel, fileUrl, listRepository, totalOf } from './hub-api.ts';
-import {
-  accept,
-  bySource,
-  contextFor,
-  fetchModel,
-  listed,
-  locked,
-  memoryOf,
-  nameFor,
-  type Pull,
-  placesFor,
-} from './install.ts';
+import { accept, bySource, fetchModel, listed, locked, memoryOf, nameFor, type Pull, placesFor } from './install.ts';
 import { type Manifest, readManifests, writeManifest } from './manifest.ts';
 import { findLocalModel, listLocalModels } from './models.ts';
 import { nameOfFile } from './names.ts';
 import { pullWithPip } from './pip.ts';
+import { contextFor } from './plan.ts';
 import { splitFileName } from './quantisation.ts';
 import { partsOf, splitOf } from './split.ts';
 import type { LocalModel, ModelSource } from './types.ts';

@@ -8,7 +8,7 @@ export interface LoadOptions {
   name: string;
   /** Path of the GGUF; for a split model its first part. */
   file: string;
-  /** Tokens of context for each sequence; 0: what the model was trained for, at most 8192. */
+  /** Tokens of context for each sequence. */
   contextTokens: number;
   /** Sequences decoded at the same time. */
   maxSequences: number;

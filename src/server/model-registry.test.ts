@@ -79,7 +79,7 @@ describe('a model', () => {
     expect((await models.get('a')).name).toBe('a');
   });
 
-  it('is loaded with what the configuration says', async () => {
+  it('is loaded with what the plan and the configuration say', async () => {
     let given: object = {};
     const models = registry(
       {
@@ -88,14 +88,14 @@ describe('a model', () => {
           return createFakeModel(options.name);
         },
       },
-      { contextTokens: 128, maxSequences: 3, threads: 2, queueLimit: 9 },
+      { threads: 2, queueLimit: 9 },
     );
     await models.preload('default');
     expect(given).toEqual({
       name: 'a',
       file: path.join(home, 'a.gguf'),
-      contextTokens: 128,
-      maxSequences: 3,
+      contextTokens: shape.contextTokens,
+      maxSequences: shape.sequences,
       threads: 2,
       device: 'auto',
       libDir: '',

@@ -37,7 +37,7 @@ export async function createTestApp(settings: Partial<Config> = {}, parts: Parti
       config,
       open: async () => model,
       find: async (name) => (name === 'fake' ? { name, file } : undefined),
-      requireFit: async () => {},
+      plan: async () => ({ contextTokens: 512, sequences: 2 }),
       names: async () => ({ here: ['fake'], catalogue: ['qwen3-4b'] }),
       logger: silentLogger,
     }),

@@ -31,7 +31,7 @@ export async function startTestServer(settings: Partial<Config> = {}, parts: Sta
   const server = await startServer(config, silentLogger, {
     open: async () => model,
     find: async (name) => (name === 'fake' ? { name, file } : undefined),
-    requireFit: async () => {},
+    plan: async () => ({ contextTokens: 512, sequences: 2 }),
     names: async () => ({ here: ['fake'], catalogue: ['qwen3-4b'] }),
     listModels: async () => [
       { id: 'fake', title: 'Fake', createdSeconds: 1_700_000_000, owner: 'file', details: { state: 'ready' } },

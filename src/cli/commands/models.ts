@@ -5,7 +5,6 @@ import type { CatalogueEntry, LocalModel, ModelKind } from '../../hub/types.ts';
 import type { Config } from '../../lib/config.ts';
 import { formatBytes, formatCount } from '../../lib/units.ts';
 import { type CommonOptions, finish } from '../command.ts';
-import { contextOf } from '../open-model.ts';
 import { mark, type Output, type Style, table } from '../output.ts';
 import { oneLine } from '../text.ts';
 
@@ -65,16 +64,13 @@ export async function showCatalogue(config: Config, output: Output): Promise<voi
 /** Whether a local model fits into the memory free now; undefined when its file cannot be judged. */
 async function localFits(model: LocalModel, config: Config): Promise<boolean | undefined> {
   try {
-    const [{ readGguf }, { checkFit }] = await Promise.all([
-      import('../../formats/gguf/read.ts'),
+    const [{ readModelHeader }, { checkFit }, { contextFor }] = await Promise.all([
+      import('../../hub/describe.ts'),
       import('../../hub/fit.ts'),
+      import('../../hub/plan.ts'),
     ]);
-    const gguf = await readGguf(model.file, { maxArrayLength: 0 });
-    return checkFit(gguf, {
-      contextTokens: contextOf(model.contextTokens, config),
-      sequences: 1,
-      weightsBytes: model.sizeBytes,
-    }).fits;
+    const shape = { contextTokens: contextFor(config, model.contextTokens), sequences: 1 };
+    return checkFit(await readModelHeader(model.file), shape).fits;
   } catch {
     // a list is no place to fail for one file: loading it will say what is wrong
     return undefined;

@@ -9,11 +9,6 @@ import { Batch, Context, Model } from '../../native/llama.ts';
 import type { FromProcess, LoadOptions, ToProcess } from '../protocol.ts';
 import { Engine } from './engine.ts';
 
-/** Context of a conversation when nothing is configured, at most. */
-const defaultContextTokens = 4096;
-/** Conversations at once when nothing is configured. */
-const defaultSequences = 4;
-
 let engine: Engine | undefined;
 
 function send(message: FromProcess): void {
@@ -32,11 +27,9 @@ async function load(options: LoadOptions): Promise<void> {
       hint: 'Embedding and rerank models cannot chat yet.',
     });
   }
-  const contextTokens =
-    options.contextTokens || Math.min(model.trainedContextTokens || defaultContextTokens, defaultContextTokens);
   const context = new Context(native, model, {
-    contextTokens,
-    sequences: options.maxSequences || defaultSequences,
+    contextTokens: options.contextTokens,
+    sequences: options.maxSequences,
     threads: options.threads,
   });
   engine = new Engine(model, context, new Batch(native, context.batchTokens), {

@@ -1,0 +1,52 @@
+// With how much context, and for how many conversations at once, a model is loaded: what was configured, else what
+// suits the machine. The answer is checked for fit; whoever loads a model asks here first.
+import { metadataNumber, metadataString } from '../formats/gguf/metadata.ts';
+import type { GgufFile } from '../formats/gguf/types.ts';
+import type { Config } from '../lib/config.ts';
+import { readModelHeader } from './describe.ts';
+import { defaultContextTokens, estimateMemory, type LoadShape, requireFit } from './fit.ts';
+import type { AvailableMemory } from './types.ts';
+
+/** Conversations at once where nobody chose a number, at most. */
+const mostSequences = 8;
+/** Cache that is taken unasked: zeroing more of it would delay the start (docs/LOG.md). */
+const unaskedCacheBytes = 512 * 2 ** 20;
+
+/** Context of one conversation: what is configured, else at most 4096, and never more than the model was trained for. */
+export function contextFor(config: Pick<Config, 'contextTokens'>, trainedTokens: number | undefined): number {
+  const wanted = config.contextTokens || defaultContextTokens;
+  return trainedTokens ? Math.min(wanted, trainedTokens) : wanted;
+}
+
+export interface PlanOptions {
+  /** Conversations at once; default `config.maxSequences`, and where that is 0 as many as 512 MiB of cache hold, 1 to 8. */
+  sequences?: number;
+  /** Default: the host's. */
+  memory?: AvailableMemory;
+}
+
+/**
+ * @param model `file` is the first part of a split model
+ * @throws FreeholdError does_not_fit unless `config.force`, gguf_invalid, file_not_found
+ */
+export async function planLoad(
+  model: { name: string; file: string },
+  config: Config,
+  options: PlanOptions = {},
+): Promise<LoadShape> {
+  const header = await readModelHeader(model.file);
+  const contextTokens = contextFor(config, trainedContext(header));
+  const sequences = options.sequences ?? (config.maxSequences || unaskedSequences(header, contextTokens));
+  const memory = options.memory ? { memory: options.memory } : {};
+  requireFit(header, { name: model.name, contextTokens, sequences, force: config.force, ...memory });
+  return { contextTokens, sequences };
+}
+
+function trainedContext(header: GgufFile): number | undefined {
+  return metadataNumber(header, `${metadataString(header, 'general.architecture')}.context_length`);
+}
+
+function unaskedSequences(header: GgufFile, contextTokens: number): number {
+  const { kvBytes } = estimateMemory(header, { contextTokens, sequences: 1 });
+  return Math.min(mostSequences, Math.max(1, Math.floor(unaskedCacheBytes / Math.max(1, kvBytes))));
+}
