@@ -84,7 +84,7 @@ function answerFor(asked) {
   return { text: `You said: “${asked}”. ${sentence}`, delayMs: 15 };
 }
 
-async function answer(request, response, body) {
+async function answer(response, body) {
   const asked = String(body.messages.at(-1).content);
   if (/refuse/.test(asked))
     return fail(
@@ -186,7 +186,7 @@ const server = createServer(async (request, response) => {
     }));
     return json(response, { object: 'list', data });
   }
-  if (route === 'POST /v1/messages') return answer(request, response, await readBody(request));
+  if (route === 'POST /v1/messages') return answer(response, await readBody(request));
   return fail(response, 404, 'not_found_error', `No such path: ${pathname}`);
 });
 

@@ -127,8 +127,10 @@ function flatten(request: GenerateRequest, knowsSystem: boolean): { messages: Te
   return { messages, prefill };
 }
 
+/** A person's blocks (a document, then a question) stand on lines of their own; a model's go on where they stopped. */
 function textOf(message: Message): string {
-  return message.content.map((block) => blockText(block)).join('');
+  const texts = message.content.map((block) => blockText(block)).filter((text) => text !== '');
+  return texts.join(message.role === 'user' ? '\n' : '');
 }
 
 function blockText(block: Block): string {
@@ -136,7 +138,7 @@ function blockText(block: Block): string {
     case 'text':
       return block.text;
     case 'document':
-      return `${block.title ? `${block.title}\n\n` : ''}${block.text}\n\n`;
+      return `${block.title ? `${block.title}\n\n` : ''}${block.text}\n`;
     case 'thinking':
       // what the model thought in an earlier turn is not shown to it again
       return '';

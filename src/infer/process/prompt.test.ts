@@ -51,6 +51,12 @@ describe('chat templates', () => {
     ).toBe('(user)a\n\nb(assistant)c(user)d');
   });
 
+  it('get the text blocks of a person on lines of their own', () => {
+    expect(join(render(alternating, request([text('user', 'a report', 'what does it say?')])))).toBe(
+      '(user)a report\nwhat does it say?',
+    );
+  });
+
   it('let a final assistant turn be continued', () => {
     expect(join(render(chatMl, request([text('user', 'hi'), text('assistant', 'Well,')])))).toMatch(
       /<\|im_start\|>assistant\nWell,$/,

@@ -32,7 +32,7 @@ export function readPreferences(storage: Pick<Storage, 'getItem'>): Preferences 
   return {
     model: typeof model === 'string' && model !== '' ? model : defaultPreferences.model,
     system: typeof system === 'string' ? system : '',
-    temperature: typeof temperature === 'number' && temperature >= 0 && temperature <= 2 ? temperature : undefined,
+    temperature: typeof temperature === 'number' && temperature >= 0 && temperature <= 1 ? temperature : undefined,
     maxTokens:
       Number.isInteger(maxTokens) && (maxTokens as number) >= 1 ? (maxTokens as number) : defaultPreferences.maxTokens,
   };

@@ -64,7 +64,7 @@ function SettingsForm({ value, onChange }: SettingsProps) {
           id={`${id}-temperature`}
           type="range"
           min="0"
-          max="2"
+          max="1"
           step="0.1"
           value={temperature ?? 0.7}
           onChange={(event) => set({ temperature: Number(event.target.value) })}
