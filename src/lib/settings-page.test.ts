@@ -1,0 +1,25 @@
+import path from 'node:path';
+import { expect, it } from 'vitest';
+import { type ConfigKey, configSchema, environmentName, resolveConfig, secretConfigKeys } from './config.ts';
+
+// to write it anew: npx vitest run src/lib/settings-page.test.ts -u
+it('docs/guide/settings.md lists exactly the settings', async () => {
+  const defaults = resolveConfig({ home: '/home' }, {}, '/nowhere').values;
+  const rows = (Object.keys(configSchema.shape) as ConfigKey[]).map((key) => {
+    const fallback = key === 'home' ? '`~/.freehold`' : defaults[key] === '' ? '' : `\`${defaults[key]}\``;
+    return `| \`${key}\` | \`${environmentName(key)}\` | ${fallback} | ${configSchema.shape[key].description}${secretConfigKeys.has(key) ? ' Never printed.' : ''} |`;
+  });
+  const page = [
+    '# Settings',
+    '',
+    'A flag wins over the environment, the environment over `freehold.config.json` in the folder Freehold is started from (`FREEHOLD_CONFIG` names another',
+    'file), the file over the default. `freehold config` prints each value and where it came from. A flag is the setting in kebab case',
+    '(`--context-tokens`), `--model` for `defaultModel` and `--no-auth` for `auth`; the file holds one JSON object.',
+    '',
+    '| setting | environment | default | |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+  await expect(page).toMatchFileSnapshot(path.join(import.meta.dirname, '../../docs/guide/settings.md'));
+});
