@@ -44,6 +44,8 @@ export async function fetchGpuPackage(
     '--ignore-scripts',
     '--no-audit',
     '--no-fund',
+    // an offline machine should hear so at once, not after minutes of tries
+    '--fetch-retries=1',
     `${name}@${pinnedVersion}`,
   ];
   await new Promise<void>((resolve, reject) => {

@@ -57,7 +57,9 @@ export async function showCatalogue(config: Config, output: Output): Promise<voi
   });
   for (const line of catalogueTables(catalogue, fits, here, output.style, output.columns)) output.line(line);
   output.line(
-    output.style.dim('Pull one: freehold pull NAME. FITS: into the memory that is free now. ● is here already.'),
+    output.style.dim(
+      'Pull one: freehold pull NAME. FITS: into the memory that is free now. ~ is an estimate, ● is here already.',
+    ),
   );
 }
 
@@ -144,7 +146,7 @@ export function catalogueTables(
     entries.map((entry, index) => [
       `${here.has(entry.name) ? '●' : ' '} ${entry.name}`,
       formatCount(entry.parameters),
-      formatBytes(entry.variants[0]?.sizeBytes ?? 0),
+      `${entry.variants[0]?.approximate ? '~' : ''}${formatBytes(entry.variants[0]?.sizeBytes ?? 0)}`,
       formatContext(entry.contextTokens),
       fits[index] === undefined ? '?' : mark(fits[index] as boolean),
       ...(licences ? [entry.licence] : []),
