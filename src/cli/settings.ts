@@ -42,7 +42,7 @@ export const settingFlags: Partial<Record<ConfigKey, SettingFlag>> = {
   },
   maxSequences: {
     flags: '--max-sequences <number>',
-    help: 'Conversations one model answers at the same time; 0 takes as many as 512 MB of cache hold, at most 8.',
+    help: 'Conversations one model answers at the same time; 0 takes as many as 1 GB of cache holds, at most 8.',
     fallback: '0',
   },
   threads: { flags: '--threads <number>', help: 'Threads for one model; 0 takes one per core.', fallback: '0' },

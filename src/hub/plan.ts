@@ -9,8 +9,8 @@ import type { AvailableMemory } from './types.ts';
 
 /** Conversations at once where nobody chose a number, at most. */
 const mostSequences = 8;
-/** Cache that is taken unasked: zeroing more of it would delay the start (docs/LOG.md). */
-const unaskedCacheBytes = 512 * 2 ** 20;
+/** Cache that is taken unasked once several conversations run at the same time. */
+const unaskedCacheBytes = 2 ** 30;
 
 /** Context of one conversation: what is configured, else at most 4096, and never more than the model was trained for. */
 export function contextFor(config: Pick<Config, 'contextTokens'>, trainedTokens: number | undefined): number {
@@ -19,7 +19,7 @@ export function contextFor(config: Pick<Config, 'contextTokens'>, trainedTokens:
 }
 
 export interface PlanOptions {
-  /** Conversations at once; default `config.maxSequences`, and where that is 0 as many as 512 MiB of cache hold, 1 to 8. */
+  /** Conversations at once; default `config.maxSequences`, and where that is 0 as many as 1 GiB of cache holds, 1 to 8. */
   sequences?: number;
   /** Default: the host's. */
   memory?: AvailableMemory;

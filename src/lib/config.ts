@@ -37,7 +37,7 @@ export const configSchema = z.object({
     .describe('Context of each conversation in tokens; 0 takes what the model was trained for, at most 4096.'),
   maxSequences: whole(0, 256)
     .default(0)
-    .describe('Conversations one model answers at the same time; 0 takes as many as 512 MB of cache hold, at most 8.'),
+    .describe('Conversations one model answers at the same time; 0 takes as many as 1 GB of cache holds, at most 8.'),
   threads: whole(0, 1024).default(0).describe('Threads for one model; 0 takes one per core.'),
   queueLimit: whole(1, 100_000)
     .default(512)

@@ -68,7 +68,7 @@ describe('Model', () => {
 
 describe('Context', () => {
   it('gives a sequence the same tokens alone and beside others', async () => {
-    const context = new Context(native, model, { contextTokens: 256, sequences: 3, threads: 2 });
+    const context = await Context.create(native, model, { contextTokens: 256, sequences: 3, threads: 2 });
     const batch = new Batch(native, 256);
     const prompt = model.vocabulary.tokenize('The quick brown fox');
     const alone = await greedy(context, batch, prompt, 0, 12);
@@ -81,7 +81,7 @@ describe('Context', () => {
   });
 
   it('reports a full cache as an error and goes on after it was cleared', async () => {
-    const context = new Context(native, model, { contextTokens: 256, sequences: 1, threads: 1 });
+    const context = await Context.create(native, model, { contextTokens: 256, sequences: 1, threads: 1 });
     const batch = new Batch(native, 256);
     const fill = async (from: number, count: number) => {
       batch.clear();
@@ -100,7 +100,7 @@ describe('Context', () => {
 describe('disposal', () => {
   it('of a model disposes its contexts; every later use is an error, not a crash', async () => {
     const own = await Model.load(native, { file });
-    const context = new Context(native, own, { contextTokens: 64, sequences: 1, threads: 1 });
+    const context = await Context.create(native, own, { contextTokens: 64, sequences: 1, threads: 1 });
     const batch = new Batch(native, 8);
     batch.add(10, 0, 0, true);
     own.dispose();
@@ -113,7 +113,7 @@ describe('disposal', () => {
     expect(() => context.removeSequence(0)).toThrow(disposed);
     expect(() => context.logits(0)).toThrow(disposed);
     await expect(context.decode(batch)).rejects.toEqual(disposed);
-    expect(() => new Context(native, own, { contextTokens: 64, sequences: 1 })).toThrow(disposed);
+    await expect(Context.create(native, own, { contextTokens: 64, sequences: 1 })).rejects.toEqual(disposed);
     context.dispose();
     batch.dispose();
     expect(() => batch.add(1, 0, 0, true)).toThrow();

@@ -12,7 +12,7 @@ import {
   type Native,
   passParams,
 } from './ffi.ts';
-import { attachHandle, Handle, handleOf } from './handle.ts';
+import { attachHandle, Handle, handleOf, type Pointer } from './handle.ts';
 
 /** Attributes of a token, as bits of `llama_token_attr`. */
 const controlAttribute = 1 << 3;
@@ -174,8 +174,29 @@ export class Context {
   readonly #vocabularySize: number;
   readonly #threadpool: CpuThreadpool | undefined;
 
-  /** @throws FreeholdError model_failed when memory for the cache cannot be had */
-  constructor(native: Native, model: Model, options: ContextOptions) {
+  private constructor(native: Native, model: Model, pointer: Pointer, threads: number) {
+    const { llama } = native;
+    const threadpool = CpuThreadpool.create(native, threads);
+    threadpool?.attach(pointer);
+    const release = (context: Pointer) => {
+      llama.llama_free(context);
+      threadpool?.dispose();
+    };
+    this.#native = native;
+    this.#threadpool = threadpool;
+    this.#handle = attachHandle(this, new Handle('context', pointer, release, handleOf(model)));
+    this.#vocabularySize = model.vocabulary.size;
+    this.contextTokens = llama.llama_n_ctx_seq(pointer);
+    this.sequences = llama.llama_n_seq_max(pointer);
+    this.batchTokens = llama.llama_n_batch(pointer);
+    this.threads = llama.llama_n_threads(pointer);
+  }
+
+  /**
+   * Sets memory aside for the cache, on another thread: zeroing it takes its time.
+   * @throws FreeholdError model_failed when the memory cannot be had
+   */
+  static async create(native: Native, model: Model, options: ContextOptions): Promise<Context> {
     const { llama } = native;
     const threads = options.threads || availableThreads();
     const batchTokens = options.batchTokens ?? 512;
@@ -187,34 +208,26 @@ export class Context {
     bytes.writeInt32LE(threads, contextParams.n_threads);
     bytes.writeInt32LE(threads, contextParams.n_threads_batch);
     bytes.writeUInt8(options.unified ? 1 : 0, contextParams.kv_unified);
-    const modelHandle = handleOf(model);
-    const pointer = llama.llama_init_from_model(modelHandle.pointer, passParams(bytes));
+    const pointer = await handleOf(model).whileBusy((owner) =>
+      callAsync(llama.llama_init_from_model, owner, passParams(bytes)),
+    );
     if (!pointer) {
       throw new FreeholdError(
         'model_failed',
         `No memory could be had for ${options.sequences} conversations of ${options.contextTokens} tokens.`,
-        {
-          hint: 'Lower --context-tokens or --max-sequences.',
-        },
+        { hint: 'Lower --context-tokens or --max-sequences.' },
       );
     }
-    this.#native = native;
-    this.#handle = attachHandle(this, new Handle('context', pointer, (p) => llama.llama_free(p), modelHandle));
-    this.#vocabularySize = model.vocabulary.size;
-    this.contextTokens = llama.llama_n_ctx_seq(pointer);
-    this.sequences = llama.llama_n_seq_max(pointer);
-    this.batchTokens = llama.llama_n_batch(pointer);
-    this.threads = llama.llama_n_threads(pointer);
+    const context = new Context(native, model, pointer, threads);
     // llama rounds n_ctx up to a multiple of its padding, and cuts the batch down to it
     invariant(
-      this.contextTokens >= options.contextTokens &&
-        this.sequences === options.sequences &&
-        this.batchTokens <= batchTokens &&
-        this.threads === threads,
+      context.contextTokens >= options.contextTokens &&
+        context.sequences === options.sequences &&
+        context.batchTokens <= batchTokens &&
+        context.threads === threads,
       'the context has the sizes it was asked for',
     );
-    this.#threadpool = CpuThreadpool.create(native, threads);
-    this.#threadpool?.attach(pointer);
+    return context;
   }
 
   /**
@@ -257,7 +270,6 @@ export class Context {
 
   dispose(): void {
     this.#handle.dispose();
-    this.#threadpool?.dispose();
   }
 }
 

@@ -41,12 +41,13 @@ interface Running {
   id: number;
   tenant: string;
   slot: Slot;
-  prompt: Int32Array;
-  /** Prompt tokens in the cache so far. */
-  prefilled: number;
+  inputTokens: number;
   cachedTokens: number;
-  /** Token to feed next, once the prompt is done. */
-  next: number;
+  /** Tokens to compute next: the prompt, or the one just generated. */
+  feed: ArrayLike<number>;
+  /** How many of them are in the cache. */
+  fed: number;
+  generating: boolean;
   outputTokens: number;
   maxTokens: number;
   settings: SamplingSettings;
@@ -57,17 +58,25 @@ interface Running {
 
 export interface EngineOptions {
   queueLimit: number;
+  /** Conversations at once, at most. The engine begins with room for one and makes room for all when a second comes. */
+  maxSequences: number;
+  /** Makes a context with so many sequences. */
+  createContext: (sequences: number) => Promise<Context>;
   onStep: (output: StepOutput) => void;
 }
 
 export class Engine {
-  readonly #context: Context;
+  #context: Context;
   readonly #batch: Batch;
   readonly #vocabulary: Vocabulary;
   readonly #template: ChatTemplate;
   readonly #tokenizer: PromptTokenizer;
   readonly #options: EngineOptions;
-  readonly #slots: Slot[];
+  readonly #slots: Slot[] = [];
+  #maxSequences: number;
+  /** A larger context on its way, and once it is there. */
+  #growing = false;
+  #grown: Context | undefined;
   #waiting: Waiting[] = [];
   #running: Running[] = [];
   readonly #cancelled = new Set<number>();
@@ -78,26 +87,33 @@ export class Engine {
   #outputTokens = 0;
   #decodeMs = 0;
 
-  /** @throws FreeholdError model_failed when the model's chat template is not readable */
-  constructor(model: Model, context: Context, batch: Batch, options: EngineOptions) {
+  private constructor(model: Model, context: Context, batch: Batch, options: EngineOptions) {
     const { vocabulary } = model;
     const text = (token: number | undefined) => (token === undefined ? '' : vocabulary.textOf(token));
     this.#context = context;
     this.#batch = batch;
     this.#vocabulary = vocabulary;
     this.#options = options;
+    this.#maxSequences = options.maxSequences;
     this.#template = createChatTemplate(
       model.chatTemplate,
       { bos: text(vocabulary.bos), eos: text(vocabulary.eos) },
       vocabulary.controlTokens.has('<|im_start|>'),
     );
     this.#tokenizer = createPromptTokenizer(vocabulary);
-    this.#slots = Array.from({ length: context.sequences }, (_, sequence) => ({
-      sequence,
-      tenant: undefined,
-      tokens: [],
-      freedAt: 0,
-    }));
+    this.#addSlots();
+  }
+
+  /**
+   * @param batch as large as the largest context's `batchTokens`
+   * @throws FreeholdError model_failed when the model's chat template is not readable, or memory cannot be had
+   */
+  static async create(model: Model, batch: Batch, options: EngineOptions): Promise<Engine> {
+    return new Engine(model, await options.createContext(1), batch, options);
+  }
+
+  get contextTokens(): number {
+    return this.#context.contextTokens;
   }
 
   stats(): EngineStats {
@@ -109,7 +125,7 @@ export class Engine {
       prefillTokens: this.#prefillTokens,
       outputTokens: this.#outputTokens,
       decodeMs: this.#decodeMs,
-      kvUsed: held / (this.#context.contextTokens * this.#context.sequences),
+      kvUsed: held / (this.#context.contextTokens * this.#maxSequences),
     };
   }
 
@@ -123,7 +139,7 @@ export class Engine {
    * @throws FreeholdError overloaded, context_exceeded, invalid_request, unsupported
    */
   submit(id: number, request: GenerateRequest): void {
-    const free = this.#slots.length - this.#running.length;
+    const free = this.#maxSequences - this.#running.length;
     if (this.#waiting.length >= this.#options.queueLimit + free) {
       throw new FreeholdError('overloaded', `${this.#waiting.length} requests already wait for this model.`, {
         retryAfterMs: 1000,
@@ -152,7 +168,9 @@ export class Engine {
     while (this.#waiting.length > 0 || this.#running.length > 0) {
       const output: StepOutput = { events: [], failures: [] };
       this.#dropCancelled(output);
+      this.#moveToGrown();
       this.#admit(output);
+      this.#growIfNeeded();
       if (this.#running.length > 0) await this.#step(output);
       this.#options.onStep(output);
       // let messages of other requests in between steps
@@ -161,6 +179,49 @@ export class Engine {
     this.#cancelled.clear();
     this.#looping = false;
     this.#context.pauseThreads();
+  }
+
+  #addSlots(): void {
+    while (this.#slots.length < this.#context.sequences) {
+      this.#slots.push({ sequence: this.#slots.length, tenant: undefined, tokens: [], freedAt: 0 });
+    }
+  }
+
+  /** A request that finds no slot makes the full context come, while the others go on. */
+  #growIfNeeded(): void {
+    const slots = this.#slots.length;
+    if (this.#waiting.length === 0 || this.#growing || this.#grown || slots >= this.#maxSequences) return;
+    this.#growing = true;
+    this.#options
+      .createContext(this.#maxSequences)
+      .then(
+        (context) => {
+          this.#grown = context;
+        },
+        (error: Error) => {
+          process.stderr.write(`staying at ${slots} conversations at once: ${error.message}\n`);
+          this.#maxSequences = slots;
+        },
+      )
+      .finally(() => {
+        this.#growing = false;
+      });
+  }
+
+  /** Between two steps nothing computes: requests move to the larger context, which computes their tokens anew. */
+  #moveToGrown(): void {
+    if (!this.#grown) return;
+    this.#context.dispose();
+    this.#context = this.#grown;
+    this.#grown = undefined;
+    for (const running of this.#running) {
+      const { slot, feed, fed } = running;
+      running.feed = [...slot.tokens, ...Array.from(feed).slice(fed)];
+      running.fed = 0;
+      running.generating = false;
+    }
+    for (const slot of this.#slots) slot.tokens = [];
+    this.#addSlots();
   }
 
   #dropCancelled(output: StepOutput): void {
@@ -200,10 +261,11 @@ export class Engine {
         id,
         tenant,
         slot,
-        prompt,
-        prefilled: cachedTokens,
+        inputTokens: prompt.length,
         cachedTokens,
-        next: -1,
+        feed: prompt,
+        fed: cachedTokens,
+        generating: false,
         outputTokens: 0,
         maxTokens: request.maxTokens ?? Number.POSITIVE_INFINITY,
         settings,
@@ -239,22 +301,22 @@ export class Engine {
 
   async #step(output: StepOutput): Promise<void> {
     const counts = planStep(
-      this.#running.map(({ prompt, prefilled }) => ({ remainingPrompt: prompt.length - prefilled })),
+      this.#running.map(({ generating, feed, fed }) => ({ remainingPrompt: generating ? 0 : feed.length - fed })),
       this.#context.batchTokens,
     );
     this.#batch.clear();
     const wanted: { running: Running; row: number }[] = [];
     this.#running.forEach((running, i) => {
-      const { slot, prompt } = running;
-      for (let n = counts[i] as number; n > 0; n--) {
-        const generating = running.prefilled === prompt.length;
-        const token = generating ? running.next : (prompt[running.prefilled++] as number);
-        const last = running.prefilled === prompt.length;
+      const { slot, feed } = running;
+      const count = counts[i] as number;
+      for (let n = 0; n < count; n++) {
+        const token = feed[running.fed++] as number;
+        const last = running.fed === feed.length;
         const row = this.#batch.add(token, slot.tokens.length, slot.sequence, last);
         slot.tokens.push(token);
-        if (!generating) this.#prefillTokens += 1;
         if (last) wanted.push({ running, row });
       }
+      if (!running.generating) this.#prefillTokens += count;
     });
     const startedAt = performance.now();
     try {
@@ -288,7 +350,9 @@ export class Engine {
   }
 
   #accept(running: Running, token: number, output: StepOutput): void {
-    running.next = token;
+    running.feed = [token];
+    running.fed = 0;
+    running.generating = true;
     running.outputTokens += 1;
     this.#outputTokens += 1;
     if (this.#vocabulary.isEndOfGeneration(token)) {
@@ -305,7 +369,7 @@ export class Engine {
   }
 
   #finish(running: Running, reason: StopReason, output: StepOutput, stopSequence?: string): void {
-    const { id, prompt, cachedTokens, outputTokens } = running;
+    const { id, inputTokens, cachedTokens, outputTokens } = running;
     if (stopSequence === undefined) {
       // bytes of an unfinished character come out as U+FFFD, text held back for a stop string as it is
       const rest = running.stops.push(running.decoder.decode());
@@ -313,7 +377,7 @@ export class Engine {
       if (text !== '') output.events.push({ id, event: { type: 'text-delta', text } });
     }
     output.events.push(
-      { id, event: { type: 'usage', inputTokens: prompt.length, cachedTokens, outputTokens } },
+      { id, event: { type: 'usage', inputTokens, cachedTokens, outputTokens } },
       { id, event: stopSequence === undefined ? { type: 'stop', reason } : { type: 'stop', reason, stopSequence } },
     );
     this.#release(running);

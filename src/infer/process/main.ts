@@ -9,6 +9,9 @@ import { Batch, Context, Model } from '../../native/llama.ts';
 import type { FromProcess, LoadOptions, ToProcess } from '../protocol.ts';
 import { Engine } from './engine.ts';
 
+/** Most tokens of one step. */
+const batchTokens = 512;
+
 let engine: Engine | undefined;
 
 function send(message: FromProcess): void {
@@ -27,13 +30,17 @@ async function load(options: LoadOptions): Promise<void> {
       hint: 'Embedding and rerank models cannot chat yet.',
     });
   }
-  const context = new Context(native, model, {
-    contextTokens: options.contextTokens,
-    sequences: options.maxSequences,
-    threads: options.threads,
-  });
-  engine = new Engine(model, context, new Batch(native, context.batchTokens), {
+  const batch = new Batch(native, batchTokens);
+  engine = await Engine.create(model, batch, {
     queueLimit: options.queueLimit,
+    maxSequences: options.maxSequences,
+    createContext: (sequences) =>
+      Context.create(native, model, {
+        contextTokens: options.contextTokens,
+        sequences,
+        batchTokens,
+        threads: options.threads,
+      }),
     onStep({ events, failures }) {
       invariant(engine, 'the engine steps after it was made');
       for (const { id, error } of failures) send({ type: 'failed', id, error: toErrorRecord(error) });
@@ -44,7 +51,7 @@ async function load(options: LoadOptions): Promise<void> {
     type: 'loaded',
     capabilities: {
       model: options.name,
-      contextTokens: context.contextTokens,
+      contextTokens: engine.contextTokens,
       generate: true,
       embed: false,
       rerank: false,
