@@ -1,9 +1,10 @@
 // The command as a person or a script starts it: the built program in a process of its own, a home of its own.
 import { execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { locateLibraries, verifyLibraries } from '../native/locate.ts';
 
 const main = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
 const fixture = path.resolve(import.meta.dirname, '../../test/fixtures/tiny.gguf');
@@ -310,6 +311,33 @@ describe('chat', () => {
       code: 'model_not_found',
       hint: expect.stringContaining('freehold pull qwen3-0.6b'),
     });
+  });
+});
+
+describe('doctor --trust', () => {
+  const own = () => ({ FREEHOLD_HOME: path.join(folder, 'trust-home') });
+
+  it('accepts the libraries of a build of one’s own, as they are', async () => {
+    const dir = path.join(folder, 'own build');
+    mkdirSync(dir);
+    const packaged = locateLibraries({ device: 'cpu' });
+    const names = [packaged.base, packaged.ggml, packaged.llama].map((file) => path.basename(file));
+    for (const name of names) writeFileSync(path.join(dir, name), 'built here');
+    expect(() => verifyLibraries(dir, own().FREEHOLD_HOME)).toThrow('not the one');
+    const run = await freehold(['doctor', '--trust', 'own build', '--json'], { env: own() });
+    expect(run).toMatchObject({ status: 0, stderr: '' });
+    const { folder: of, trusted } = JSON.parse(run.stdout);
+    expect(of).toBe(dir);
+    expect(trusted.sort()).toEqual(names.sort());
+    expect(() => verifyLibraries(dir, own().FREEHOLD_HOME)).not.toThrow();
+    writeFileSync(path.join(dir, names[0] as string), 'built again');
+    expect(() => verifyLibraries(dir, own().FREEHOLD_HOME)).toThrow();
+  });
+
+  it('says what a folder without libraries must hold', async () => {
+    const run = await freehold(['doctor', '--trust', folder], { env: own() });
+    expect(run).toMatchObject({ status: 1, stdout: '' });
+    expect(run.stderr).toContain('ggml-base');
   });
 });
 

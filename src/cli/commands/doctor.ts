@@ -1,5 +1,7 @@
 // `freehold doctor`: what this machine offers and what is wrong with it. Devices and their figures come from
-// native/doctor.ts, Freehold's own circumstances from host-report.ts. Shows both; --fix fetches what is missing.
+// native/doctor.ts, Freehold's own circumstances from host-report.ts. Shows both; --fix fetches what is missing, and
+// --trust accepts libraries that the owner of this machine built.
+import path from 'node:path';
 import type { Command } from 'commander';
 import type { ErrorRecord } from '../../lib/errors.ts';
 import type { DeviceReport, DoctorReport } from '../../native/doctor.ts';
@@ -15,18 +17,23 @@ export interface Problem {
 }
 
 export function addDoctor(program: Command): void {
-  finish<CommonOptions & { fix?: boolean }>(
+  finish<CommonOptions & { fix?: boolean; trust?: string }>(
     program
       .command('doctor')
       .summary('show devices, memory, libraries and what is wrong')
       .description(
         'Looks at this machine: devices, memory, native libraries, measured speed, which operations run where. Takes a few seconds. Exits with 1 when models cannot run.',
       )
-      .option('--fix', 'Fetch the native package of a device that has none yet.'),
+      .option('--fix', 'Fetch the native package of a device that has none yet.')
+      .option(
+        '--trust <folder>',
+        'Accept the libraries of this folder, as they are now, for FREEHOLD_LIB_DIR; do no more.',
+      ),
     ['device', 'libDir', 'port', 'host'],
     async ({ options, output, config }) => {
       const resolved = await config();
       const { home, device, libDir } = resolved.values;
+      if (options.trust !== undefined) return trust(options.trust, home, output);
       if (options.fix) await fix(home, output);
       const [{ inspectHost, hostFields }, { inspect }, { toErrorRecord }] = await Promise.all([
         import('../host-report.ts'),
@@ -150,6 +157,17 @@ function rate(gflops: number): string {
 
 function gigabytes(bytes: number): string {
   return `${(bytes / 1e9).toFixed(1)} GB`;
+}
+
+/** Records the libraries of a folder as trusted on this machine. */
+async function trust(folder: string, home: string, output: Output): Promise<void> {
+  const { trustLibraries } = await import('../../native/locate.ts');
+  const dir = path.resolve(folder);
+  const libraries = trustLibraries(dir, home);
+  output.data({ folder: dir, trusted: libraries });
+  output.line(`Trusted on this machine, as they are now, in ${oneLine(dir)}:`);
+  for (const name of libraries) output.line(`  ${oneLine(name)}`);
+  output.prose('Set FREEHOLD_LIB_DIR to this folder to use them. A library that changes must be trusted again.');
 }
 
 async function fix(home: string, output: Output): Promise<void> {
