@@ -54,8 +54,6 @@ const baseFunctions = {
   ggml_backend_buffer_free: 'void ggml_backend_buffer_free(void* buffer)',
   ggml_backend_buffer_clear: 'void ggml_backend_buffer_clear(void* buffer, uint8 value)',
   ggml_backend_graph_compute: 'int ggml_backend_graph_compute(void* backend, void* graph)',
-  ggml_backend_tensor_set: 'void ggml_backend_tensor_set(void* t, void* data, size_t offset, size_t size)',
-  ggml_backend_tensor_get: 'void ggml_backend_tensor_get(void* t, _Out_ void* data, size_t offset, size_t size)',
   gguf_init_from_file: 'void* gguf_init_from_file(str path, gguf_init_params p)',
   gguf_free: 'void gguf_free(void* g)',
   gguf_get_version: 'uint32 gguf_get_version(void* g)',
@@ -92,35 +90,21 @@ const llamaFunctions = {
   llama_model_free: 'void llama_model_free(void* m)',
   llama_model_get_vocab: 'void* llama_model_get_vocab(void* m)',
   llama_model_chat_template: 'str llama_model_chat_template(void* m, str name)',
-  llama_model_desc: 'int llama_model_desc(void* m, _Out_ uint8* buf, size_t n)',
-  llama_model_meta_val_str: 'int llama_model_meta_val_str(void* m, str key, _Out_ uint8* buf, size_t n)',
-  llama_model_n_ctx_train: 'int llama_model_n_ctx_train(void* m)',
-  llama_model_n_embd: 'int llama_model_n_embd(void* m)',
-  llama_model_n_params: 'uint64 llama_model_n_params(void* m)',
-  llama_model_size: 'uint64 llama_model_size(void* m)',
   llama_model_has_encoder: 'bool llama_model_has_encoder(void* m)',
   llama_model_has_decoder: 'bool llama_model_has_decoder(void* m)',
   llama_init_from_model: 'void* llama_init_from_model(void* m, freehold_params p)',
   llama_free: 'void llama_free(void* c)',
-  llama_n_ctx: 'uint32 llama_n_ctx(void* c)',
   llama_n_ctx_seq: 'uint32 llama_n_ctx_seq(void* c)',
   llama_n_batch: 'uint32 llama_n_batch(void* c)',
-  llama_n_ubatch: 'uint32 llama_n_ubatch(void* c)',
   llama_n_seq_max: 'uint32 llama_n_seq_max(void* c)',
   llama_n_threads: 'int32 llama_n_threads(void* c)',
-  llama_n_threads_batch: 'int32 llama_n_threads_batch(void* c)',
   llama_get_memory: 'void* llama_get_memory(void* c)',
-  llama_memory_clear: 'void llama_memory_clear(void* mem, bool data)',
   llama_memory_seq_rm: 'bool llama_memory_seq_rm(void* mem, int seq, int p0, int p1)',
-  llama_memory_seq_cp: 'void llama_memory_seq_cp(void* mem, int src, int dst, int p0, int p1)',
-  llama_memory_seq_pos_max: 'int llama_memory_seq_pos_max(void* mem, int seq)',
   llama_batch_init: 'llama_batch llama_batch_init(int n, int embd, int n_seq)',
   llama_batch_free: 'void llama_batch_free(llama_batch b)',
   llama_decode: 'int llama_decode(void* c, llama_batch b)',
-  llama_synchronize: 'void llama_synchronize(void* c)',
-  llama_get_logits_ith: 'void* llama_get_logits_ith(void* c, int i)',
+  llama_get_logits: 'void* llama_get_logits(void* c)',
   llama_attach_threadpool: 'void llama_attach_threadpool(void* c, void* tp, void* tp_batch)',
-  llama_detach_threadpool: 'void llama_detach_threadpool(void* c)',
   llama_vocab_n_tokens: 'int llama_vocab_n_tokens(void* v)',
   llama_vocab_type: 'int llama_vocab_type(void* v)',
   llama_vocab_bos: 'int llama_vocab_bos(void* v)',
@@ -181,7 +165,12 @@ export function loadNative(options: LocateOptions = {}): Native {
   return native;
 }
 
+let typesDeclared = false;
+
+/** koffi keeps type names for the life of the process: a second load after a failed one must not declare them again. */
 function declareTypes(): void {
+  if (typesDeclared) return;
+  typesDeclared = true;
   koffi.struct('freehold_params', { bytes: koffi.array('uint8', paramsBytes) });
   koffi.struct('ggml_init_params', { mem_size: 'size_t', mem_buffer: 'void*', no_alloc: 'bool' });
   koffi.struct('gguf_init_params', { no_alloc: 'bool', ctx: 'void*' });

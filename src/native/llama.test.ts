@@ -34,7 +34,7 @@ async function greedy(
       batch.add(token, position + i, sequence, i === feed.length - 1);
     });
     await context.decode(batch);
-    const logits = context.logits(feed.length - 1);
+    const logits = context.logits(0);
     position += feed.length;
     const best = logits.indexOf(Math.max(...logits));
     out.push(best);
@@ -45,8 +45,7 @@ async function greedy(
 
 describe('Model', () => {
   it('tells its sizes and its vocabulary', () => {
-    expect(model.trainedContextTokens).toBeGreaterThan(0);
-    expect(model.parameters).toBeGreaterThan(0);
+    expect(model.vocabulary.size).toBeGreaterThan(256);
     expect(model.hasDecoder).toBe(true);
     expect(model.vocabulary.controlTokens.get('<|im_end|>')).toBe(model.vocabulary.eos);
     expect(model.chatTemplate).toContain('im_start');

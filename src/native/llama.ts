@@ -15,12 +15,14 @@ import {
 import { attachHandle, Handle, handleOf, type Pointer } from './handle.ts';
 
 /** Attributes of a token, as bits of `llama_token_attr`. */
-const controlAttribute = 1 << 3;
+const attributes = { control: 1 << 3, userDefined: 1 << 4 } as const;
+/** `llama_vocab_type` of byte-level BPE, whose text is first cut by a regular expression. */
+const bytePairVocabulary = 2;
 
 export interface Vocabulary {
   size: number;
-  /** 1 SentencePiece, 2 byte-level BPE, 3 WordPiece, 4 unigram, … as `llama_vocab_type`. */
-  type: number;
+  /** Whether text is cut by a regular expression before it is tokenized (byte-level BPE). */
+  cutsByRegex: boolean;
   bos: number | undefined;
   eos: number | undefined;
   /** Whether prompts begin with `bos`. */
@@ -29,10 +31,13 @@ export interface Vocabulary {
   isEndOfGeneration(token: number): boolean;
   /** Text of every control token (`<|im_end|>`, …) by id; what user text must never turn into. */
   controlTokens: ReadonlyMap<string, number>;
+  /** Text of every token that libllama matches in any text, by id. */
+  userDefinedTokens: ReadonlyMap<string, number>;
   /** Text of a token as the file has it. */
   textOf(token: number): string;
   /**
    * Tokens of plain text: control tokens in it are treated as the characters they are written with.
+   * @param text some pre-tokenizers end the process on thousands of letters in a row: `process/prompt.ts` cuts them
    * @throws FreeholdError invalid_request when the text holds over 2^31 bytes
    */
   tokenize(text: string): Int32Array;
@@ -50,13 +55,7 @@ export interface ModelOptions {
 /** Weights and vocabulary of one GGUF. Disposing it disposes its contexts. */
 export class Model {
   readonly vocabulary: Vocabulary;
-  readonly trainedContextTokens: number;
-  readonly parameters: number;
-  readonly sizeBytes: number;
-  readonly embeddingLength: number;
   readonly hasDecoder: boolean;
-  /** e.g. `llama 135M Q4_1`. */
-  readonly description: string;
   readonly #native: Native;
   readonly #handle: Handle;
 
@@ -66,14 +65,7 @@ export class Model {
     this.#native = native;
     this.#handle = attachHandle(this, handle);
     this.vocabulary = readVocabulary(native, handle);
-    this.trainedContextTokens = llama.llama_model_n_ctx_train(pointer);
-    this.parameters = Number(llama.llama_model_n_params(pointer));
-    this.sizeBytes = Number(llama.llama_model_size(pointer));
-    this.embeddingLength = llama.llama_model_n_embd(pointer);
     this.hasDecoder = llama.llama_model_has_decoder(pointer) && !llama.llama_model_has_encoder(pointer);
-    const text = Buffer.alloc(256);
-    llama.llama_model_desc(pointer, text, text.length);
-    this.description = text.toString('utf8', 0, text.indexOf(0));
   }
 
   /**
@@ -108,22 +100,28 @@ function readVocabulary({ llama }: Native, model: Handle): Vocabulary {
   const vocab = () => (model.disposed ? model.pointer : pointer);
   const size = llama.llama_vocab_n_tokens(pointer);
   const controlTokens = new Map<string, number>();
+  const userDefinedTokens = new Map<string, number>();
   const control = new Set<number>();
   for (let token = 0; token < size; token++) {
-    if ((llama.llama_vocab_get_attr(pointer, token) & controlAttribute) === 0) continue;
-    control.add(token);
-    controlTokens.set(llama.llama_vocab_get_text(pointer, token), token);
+    const attribute = llama.llama_vocab_get_attr(pointer, token);
+    if (attribute & attributes.control) {
+      control.add(token);
+      controlTokens.set(llama.llama_vocab_get_text(pointer, token), token);
+    } else if (attribute & attributes.userDefined) {
+      userDefinedTokens.set(llama.llama_vocab_get_text(pointer, token), token);
+    }
   }
   const some = (token: number) => (token >= 0 ? token : undefined);
   let scratch = Buffer.alloc(256);
   return {
     size,
-    type: llama.llama_vocab_type(pointer),
+    cutsByRegex: llama.llama_vocab_type(pointer) === bytePairVocabulary,
     bos: some(llama.llama_vocab_bos(pointer)),
     eos: some(llama.llama_vocab_eos(pointer)),
     addBos: llama.llama_vocab_get_add_bos(pointer),
     isEndOfGeneration: (token) => llama.llama_vocab_is_eog(vocab(), token),
     controlTokens,
+    userDefinedTokens,
     textOf: (token) => llama.llama_vocab_get_text(vocab(), token),
     tokenize(text) {
       if (text === '') return new Int32Array(0);
@@ -173,6 +171,9 @@ export class Context {
   readonly #handle: Handle;
   readonly #vocabularySize: number;
   readonly #threadpool: CpuThreadpool | undefined;
+  /** Rows of logits that the last decode computed, and where they are. */
+  #outputs = 0;
+  #logits: { address: unknown; rows: number; values: Float32Array } | undefined;
 
   private constructor(native: Native, model: Model, pointer: Pointer, threads: number) {
     const { llama } = native;
@@ -237,21 +238,31 @@ export class Context {
   async decode(batch: Batch): Promise<void> {
     // more would end the process inside libllama
     invariant(batch.size > 0 && batch.size <= this.batchTokens, `a batch holds 1 to ${this.batchTokens} tokens`);
-    const status = await this.#handle.whileBusy(
-      (pointer) => callAsync(this.#native.llama.llama_decode, pointer, batch.native()) as Promise<number>,
+    this.#outputs = 0;
+    const status = await this.#handle.whileBusy((pointer) =>
+      handleOf(batch).whileBusy(() => callAsync(this.#native.llama.llama_decode, pointer, batch.native())),
     );
     if (status !== 0)
       throw new FreeholdError('model_failed', `llama_decode failed with status ${status} on ${batch.size} tokens.`);
+    this.#outputs = batch.outputs;
   }
 
   /**
-   * Logits of row `row` of the last batch, which must have asked for them.
-   * @returns (V) f32, a view that the next decode overwrites
+   * Logits that the last decode computed.
+   * @param output as `Batch.add` returned it: rows that wanted logits are counted from 0
+   * @returns (V) f32, a view that the next decode overwrites; not to be written
    */
-  logits(row: number): Float32Array {
-    const pointer = this.#native.llama.llama_get_logits_ith(this.#handle.pointer, row);
-    invariant(pointer, `row ${row} of the last batch asked for logits`);
-    return new Float32Array(koffi.view(pointer, this.#vocabularySize * 4));
+  logits(output: number): Float32Array {
+    const context = this.#handle.pointer;
+    invariant(output >= 0 && output < this.#outputs, 'the last batch asked for these logits');
+    const pointer = this.#native.llama.llama_get_logits(context);
+    const address = koffi.address(pointer);
+    // one view of the buffer for as long as libllama keeps it where it is: a view a token would press the collector
+    if (this.#logits?.address !== address || this.#logits.rows < this.#outputs) {
+      const bytes = koffi.view(pointer, this.#outputs * this.#vocabularySize * 4);
+      this.#logits = { address, rows: this.#outputs, values: new Float32Array(bytes) };
+    }
+    return this.#logits.values.subarray(output * this.#vocabularySize, (output + 1) * this.#vocabularySize);
   }
 
   /**
@@ -283,6 +294,7 @@ export class Batch {
   readonly #sequence: Int32Array[];
   readonly #wantsLogits: Int8Array;
   #size = 0;
+  #outputs = 0;
 
   constructor(native: Native, capacity: number) {
     this.capacity = capacity;
@@ -306,11 +318,17 @@ export class Batch {
     return this.#size;
   }
 
-  clear(): void {
-    this.#size = 0;
+  /** Rows that want logits. */
+  get outputs(): number {
+    return this.#outputs;
   }
 
-  /** @returns the row of the token, to ask its logits by */
+  clear(): void {
+    this.#size = 0;
+    this.#outputs = 0;
+  }
+
+  /** @returns where its logits will be, to ask `Context.logits` for them; -1 where it wants none */
   add(token: number, position: number, sequence: number, wantsLogits: boolean): number {
     invariant(!this.#handle.disposed && this.#size < this.capacity, 'the batch has room');
     const row = this.#size++;
@@ -318,7 +336,7 @@ export class Batch {
     this.#position[row] = position;
     (this.#sequence[row] as Int32Array)[0] = sequence;
     this.#wantsLogits[row] = wantsLogits ? 1 : 0;
-    return row;
+    return wantsLogits ? this.#outputs++ : -1;
   }
 
   /** For Context.decode only. */

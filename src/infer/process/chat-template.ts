@@ -168,8 +168,18 @@ class Markers {
     return `\u{f0000}${this.#nonce}:${this.#texts.length - 1}\u{f0001}`;
   }
 
+  /** @throws FreeholdError unsupported when a text is not in the rendering as it was given */
   split(rendered: string): PromptPiece[] {
     const parts = rendered.split(new RegExp(`\u{f0000}${this.#nonce}:(\\d+)\u{f0001}`, 'u'));
+    if (parts.some((part, i) => i % 2 === 0 && /[\u{f0000}\u{f0001}]/u.test(part))) {
+      throw new FreeholdError(
+        'unsupported',
+        'The chat template of this model rewrites messages in a way Freehold does not follow.',
+        {
+          hint: 'Use another build of the model, or one of the catalogue.',
+        },
+      );
+    }
     return parts
       .map(
         (part, i): PromptPiece =>

@@ -80,6 +80,8 @@ export class Engine {
   #waiting: Waiting[] = [];
   #running: Running[] = [];
   readonly #cancelled = new Set<number>();
+  /** Requests whose prompts are being tokenized. */
+  readonly #preparing = new Map<number, { cancelled: boolean }>();
   #looping = false;
   #clock = 0;
   #steps = 0;
@@ -98,9 +100,9 @@ export class Engine {
     this.#template = createChatTemplate(
       model.chatTemplate,
       { bos: text(vocabulary.bos), eos: text(vocabulary.eos) },
-      vocabulary.controlTokens.has('<|im_start|>'),
+      vocabulary.controlTokens.has('<|im_start|>') || vocabulary.userDefinedTokens.has('<|im_start|>'),
     );
-    this.#tokenizer = createPromptTokenizer(vocabulary);
+    this.#tokenizer = createPromptTokenizer(vocabulary, model.chatTemplate);
     this.#addSlots();
   }
 
@@ -109,6 +111,7 @@ export class Engine {
    * @throws FreeholdError model_failed when the model's chat template is not readable, or memory cannot be had
    */
   static async create(model: Model, batch: Batch, options: EngineOptions): Promise<Engine> {
+    invariant(options.maxSequences <= batch.capacity, 'a step has room for a token of every conversation');
     return new Engine(model, await options.createContext(1), batch, options);
   }
 
@@ -129,31 +132,47 @@ export class Engine {
     };
   }
 
-  /** Tokens of the request's prompt, template included. */
-  countTokens(request: GenerateRequest): number {
-    return this.#tokenizer.tokenize(this.#template.render(request), Number.POSITIVE_INFINITY).length;
+  /**
+   * Tokens of the request's prompt, template included. Other requests go on meanwhile.
+   * @throws FreeholdError invalid_request, unsupported, cancelled
+   */
+  async countTokens(id: number, request: GenerateRequest): Promise<number> {
+    return (await this.#prepare(id, request, Number.POSITIVE_INFINITY)).length;
   }
 
   /**
-   * Queues a request; its events arrive by `onStep`.
-   * @throws FreeholdError overloaded, context_exceeded, invalid_request, unsupported
+   * Queues a request; its events arrive by `onStep`. Other requests go on while its prompt is tokenized.
+   * @throws FreeholdError overloaded, context_exceeded, invalid_request, unsupported, cancelled
    */
-  submit(id: number, request: GenerateRequest): void {
+  async submit(id: number, request: GenerateRequest): Promise<void> {
+    const queued = this.#waiting.length + this.#preparing.size;
     const free = this.#maxSequences - this.#running.length;
-    if (this.#waiting.length >= this.#options.queueLimit + free) {
-      throw new FreeholdError('overloaded', `${this.#waiting.length} requests already wait for this model.`, {
+    if (queued >= this.#options.queueLimit + free) {
+      throw new FreeholdError('overloaded', `${queued} requests already wait for this model.`, {
         retryAfterMs: 1000,
         hint: 'Try again in a moment, or raise --queue-limit.',
       });
     }
-    const prompt = this.#tokenizer.tokenize(this.#template.render(request), this.#context.contextTokens);
+    const prompt = await this.#prepare(id, request, this.#context.contextTokens);
     if (prompt.length === 0) throw new FreeholdError('invalid_request', 'The prompt is empty.', { field: 'messages' });
     this.#waiting.push({ id, tenant: request.tenant, request, prompt });
     this.#start();
   }
 
+  async #prepare(id: number, request: GenerateRequest, contextTokens: number): Promise<Int32Array> {
+    const state = { cancelled: false };
+    this.#preparing.set(id, state);
+    try {
+      return await this.#tokenizer.tokenize(this.#template.render(request), contextTokens, () => state.cancelled);
+    } finally {
+      this.#preparing.delete(id);
+    }
+  }
+
   /** Ends a request within one step; its last event is a failure `cancelled`. */
   cancel(id: number): void {
+    const preparing = this.#preparing.get(id);
+    if (preparing) preparing.cancelled = true;
     this.#cancelled.add(id);
     this.#start();
   }
@@ -197,6 +216,7 @@ export class Engine {
       .then(
         (context) => {
           this.#grown = context;
+          if (!this.#looping) this.#moveToGrown();
         },
         (error: Error) => {
           process.stderr.write(`staying at ${slots} conversations at once: ${error.message}\n`);
@@ -305,16 +325,16 @@ export class Engine {
       this.#context.batchTokens,
     );
     this.#batch.clear();
-    const wanted: { running: Running; row: number }[] = [];
+    const wanted: { running: Running; output: number }[] = [];
     this.#running.forEach((running, i) => {
       const { slot, feed } = running;
       const count = counts[i] as number;
       for (let n = 0; n < count; n++) {
         const token = feed[running.fed++] as number;
         const last = running.fed === feed.length;
-        const row = this.#batch.add(token, slot.tokens.length, slot.sequence, last);
+        const place = this.#batch.add(token, slot.tokens.length, slot.sequence, last);
         slot.tokens.push(token);
-        if (last) wanted.push({ running, row });
+        if (last) wanted.push({ running, output: place });
       }
       if (!running.generating) this.#prefillTokens += count;
     });
@@ -328,9 +348,9 @@ export class Engine {
       this.#decodeMs += performance.now() - startedAt;
       this.#steps += 1;
     }
-    for (const { running, row } of wanted) {
+    for (const { running, output: place } of wanted) {
       try {
-        this.#accept(running, sampleToken(this.#context.logits(row), running.settings, running.random), output);
+        this.#accept(running, sampleToken(this.#context.logits(place), running.settings, running.random), output);
       } catch (error) {
         this.#release(running);
         output.failures.push({ id: running.id, error });

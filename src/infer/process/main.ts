@@ -1,7 +1,9 @@
 // The model process: loads one GGUF, answers the messages of `infer/protocol.ts`, and ends when its parent is gone.
 // Holds no secrets; its environment is an allow-list (see `infer/client.ts`).
 
-import { splitParts } from '../../formats/gguf/read.ts';
+import { metadataBoolean, metadataNumber, metadataString } from '../../formats/gguf/metadata.ts';
+import { readGguf, splitParts } from '../../formats/gguf/read.ts';
+import type { GgufFile } from '../../formats/gguf/types.ts';
 import { FreeholdError, invariant, toErrorRecord } from '../../lib/errors.ts';
 import { mainDevice } from '../../native/devices.ts';
 import { loadNative } from '../../native/ffi.ts';
@@ -22,14 +24,11 @@ function send(message: FromProcess): void {
 async function load(options: LoadOptions): Promise<void> {
   const startedAt = performance.now();
   // every part is checked in TypeScript before native code opens it
-  await splitParts(options.file);
+  const [first = options.file] = await splitParts(options.file);
+  refuseIfNotGenerating(options.name, await readGguf(first, { maxArrayLength: 0 }));
   const native = loadNative(options);
   const model = await Model.load(native, { file: options.file, gpuLayers: options.device === 'cpu' ? 0 : -1 });
-  if (!model.hasDecoder) {
-    throw new FreeholdError('unsupported', `The model ${options.name} does not generate text.`, {
-      hint: 'Embedding and rerank models cannot chat yet.',
-    });
-  }
+  if (!model.hasDecoder) throw doesNotGenerate(options.name);
   const batch = new Batch(native, batchTokens);
   engine = await Engine.create(model, batch, {
     queueLimit: options.queueLimit,
@@ -63,6 +62,32 @@ async function load(options: LoadOptions): Promise<void> {
   });
 }
 
+/** Embedding and rerank models load like any other and would answer with noise. */
+function refuseIfNotGenerating(name: string, gguf: GgufFile): void {
+  const architecture = metadataString(gguf, 'general.architecture') ?? '';
+  const pools = (metadataNumber(gguf, `${architecture}.pooling_type`) ?? 0) > 0;
+  if (pools || metadataBoolean(gguf, `${architecture}.attention.causal`) === false) throw doesNotGenerate(name);
+}
+
+function doesNotGenerate(name: string): FreeholdError {
+  return new FreeholdError('unsupported', `The model ${name} does not generate text.`, {
+    hint: 'It is made for embeddings or reranking, which this release does not serve yet.',
+    field: 'model',
+  });
+}
+
+async function answer(message: Extract<ToProcess, { type: 'generate' | 'count-tokens' }>): Promise<void> {
+  const { type, id, request } = message;
+  try {
+    invariant(engine, 'the model is loaded before requests are sent');
+    if (type === 'generate') await engine.submit(id, request);
+    else send({ type: 'tokens', id, count: await engine.countTokens(id, request) });
+  } catch (error) {
+    if (!(error instanceof FreeholdError)) process.stderr.write(`${(error as Error).stack}\n`);
+    send({ type: 'failed', id, error: toErrorRecord(error) });
+  }
+}
+
 process.on('message', (message: ToProcess) => {
   switch (message.type) {
     case 'load':
@@ -70,14 +95,7 @@ process.on('message', (message: ToProcess) => {
       return;
     case 'generate':
     case 'count-tokens':
-      try {
-        invariant(engine, 'the model is loaded before requests are sent');
-        if (message.type === 'generate') engine.submit(message.id, message.request);
-        else send({ type: 'tokens', id: message.id, count: engine.countTokens(message.request) });
-      } catch (error) {
-        if (!(error instanceof FreeholdError)) process.stderr.write(`${(error as Error).stack}\n`);
-        send({ type: 'failed', id: message.id, error: toErrorRecord(error) });
-      }
+      void answer(message);
       return;
     case 'cancel':
       engine?.cancel(message.id);

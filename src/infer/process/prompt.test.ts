@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { GenerateRequest, Message } from '../../lib/text-model.ts';
 import { createChatTemplate, type PromptPiece } from './chat-template.ts';
-import { createPromptTokenizer } from './prompt.ts';
+import { createPromptTokenizer, type PromptVocabulary } from './prompt.ts';
 
 const chatMl = `{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}`;
 const trimming = `{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content | trim }}[/]{% endfor %}`;
@@ -76,6 +76,14 @@ describe('chat templates', () => {
     );
   });
 
+  it('that change what they are given do not lose it silently', () => {
+    for (const source of ['{{ messages[0].content | upper }}', '{{ messages[0].content[:5] }}']) {
+      expect(() => render(source, request([text('user', 'hello there')]))).toThrow(
+        expect.objectContaining({ code: 'unsupported' }),
+      );
+    }
+  });
+
   it('that cannot be parsed say so', () => {
     expect(() => render('{% for %}', request([text('user', 'hi')]))).toThrow(
       expect.objectContaining({ code: 'model_failed' }),
@@ -95,37 +103,55 @@ describe('prompt tokens', () => {
     ['<|im_end|>', 1_000_001],
     ['<s>', 1_000_002],
   ]);
-  const vocabulary = {
+  const vocabulary: PromptVocabulary = {
     bos: 1_000_002,
     addBos: false,
     controlTokens,
-    tokenize: (t: string) => Int32Array.from(t, (c) => c.codePointAt(0) as number),
+    userDefinedTokens: new Map(),
+    cutsByRegex: true,
+    tokenize: (t) => Int32Array.from(t, (c) => c.codePointAt(0) as number),
+  };
+  /** As libllama does: user-defined tokens are matched in any text. */
+  const matchingUserDefined: PromptVocabulary = {
+    ...vocabulary,
+    controlTokens: new Map(),
+    userDefinedTokens: controlTokens,
+    tokenize: (t) =>
+      Int32Array.from(
+        t.match(/<\|im_start\|>|<\|im_end\|>|<s>|./gsu) ?? [],
+        (c) => controlTokens.get(c) ?? (c.codePointAt(0) as number),
+      ),
   };
   const tokenizer = createPromptTokenizer(vocabulary);
   const controls = (tokens: Int32Array) => [...tokens].filter((token) => token >= 1_000_000);
+  const hostile = fc.string({
+    unit: fc.constantFrom(
+      '<|im_end|>',
+      '<|im_start|>',
+      '<s>',
+      '<',
+      '|im_start|>',
+      'im_end',
+      '|>',
+      'a',
+      '\n',
+      '\u{f0000}',
+      '0:',
+      '1',
+    ),
+    maxLength: 12,
+  });
 
-  it('hold control tokens only where the template wrote them, whatever a message says', () => {
-    const hostile = fc.string({
-      unit: fc.constantFrom(
-        '<|im_end|>',
-        '<|im_start|>',
-        '<s>',
-        '<|',
-        'im_end',
-        '|>',
-        'a',
-        '\n',
-        '\u{f0000}',
-        '0:',
-        '1',
-      ),
-      maxLength: 12,
-    });
-    fc.assert(
-      fc.property(hostile, hostile, hostile, (system, user, prefill) => {
+  it.each([
+    ['control tokens', vocabulary],
+    ['user-defined tokens', matchingUserDefined],
+  ])('hold %s only where the template wrote them, whatever a message says', async (_, vocab) => {
+    const source = `${chatMl}{# <s> #}`;
+    await fc.assert(
+      fc.asyncProperty(hostile, hostile, hostile, async (system, user, prefill) => {
         fc.pre(system !== '');
-        const pieces = render(chatMl, request([text('user', user), text('assistant', prefill)], system));
-        const tokens = tokenizer.tokenize(pieces, 1e9);
+        const pieces = render(source, request([text('user', user), text('assistant', prefill)], system));
+        const tokens = await createPromptTokenizer(vocab, source).tokenize(pieces, 1e9);
         expect(controls(tokens)).toEqual([1_000_000, 1_000_001, 1_000_000, 1_000_001, 1_000_000]);
         const plain = [...tokens]
           .filter((token) => token < 1_000_000)
@@ -136,42 +162,97 @@ describe('prompt tokens', () => {
     );
   });
 
-  it('of plain text between two control tokens are made in one stretch', () => {
+  it('keep user-defined tokens in a message that are no markup of the template', async () => {
+    const spaces = { ...vocabulary, userDefinedTokens: new Map([['  ', 5]]) };
     const seen: string[] = [];
-    createPromptTokenizer({
-      ...vocabulary,
-      tokenize: (t) => {
-        seen.push(t);
-        return vocabulary.tokenize(t);
-      },
-    }).tokenize(render(chatMl, request([text('user', '\nhi')])), 1e9);
+    const tokenize = (t: string) => {
+      seen.push(t);
+      return vocabulary.tokenize(t);
+    };
+    await createPromptTokenizer({ ...spaces, tokenize }, 'x  y').tokenize([{ origin: 'text', text: 'a  b' }], 100);
+    expect(seen).toEqual(['a  b']);
+  });
+
+  it('of plain text between two control tokens are made in one run', async () => {
+    const seen: string[] = [];
+    const tokenize = (t: string) => {
+      seen.push(t);
+      return vocabulary.tokenize(t);
+    };
+    await createPromptTokenizer({ ...vocabulary, tokenize }).tokenize(
+      render(chatMl, request([text('user', '\nhi')])),
+      1e9,
+    );
     expect(seen[0]).toBe('user\n\nhi');
   });
 
-  it('begin with the beginning-of-text token where the model wants it, once', () => {
+  it('of thousands of letters, spaces or signs in a row are made of short runs: native tokenizers recurse', async () => {
+    const runs: string[] = [];
+    const tokenize = (t: string) => {
+      runs.push(...(t.match(/[\p{L}\p{M}]+|\s+|\p{N}+|[^\s\p{L}\p{M}\p{N}]+/gu) ?? []));
+      return vocabulary.tokenize(t);
+    };
+    for (const unit of ['a', 'é', '𝔞', '東', ' ', '!', '🙂', '7']) {
+      const long = unit.repeat(20_000);
+      const tokens = await createPromptTokenizer({ ...vocabulary, tokenize }).tokenize(
+        [{ origin: 'text', text: long }],
+        1e9,
+      );
+      expect(String.fromCodePoint(...tokens.slice(0, 100))).toBe(unit.repeat(100));
+      expect(tokens).toHaveLength(20_000);
+    }
+    expect(Math.max(...runs.map(({ length }) => length))).toBeLessThanOrEqual(1001);
+  });
+
+  it('begin with the beginning-of-text token where the model wants it, once', async () => {
     const wanting = createPromptTokenizer({ ...vocabulary, addBos: true });
-    expect(controls(wanting.tokenize([{ origin: 'template', text: 'hi' }], 100))).toEqual([1_000_002]);
-    expect(controls(wanting.tokenize([{ origin: 'template', text: '<s>hi' }], 100))).toEqual([1_000_002]);
+    expect(controls(await wanting.tokenize([{ origin: 'template', text: 'hi' }], 100))).toEqual([1_000_002]);
+    expect(controls(await wanting.tokenize([{ origin: 'template', text: '<s>hi' }], 100))).toEqual([1_000_002]);
   });
 
-  it('that fill the context are refused with both numbers', () => {
-    const pieces: PromptPiece[] = [{ origin: 'text', text: 'x'.repeat(10) }];
-    expect(tokenizer.tokenize(pieces, 11)).toHaveLength(10);
-    expect(() => tokenizer.tokenize(pieces, 10)).toThrow(
-      expect.objectContaining({ code: 'context_exceeded', message: expect.stringMatching(/10 tokens.*holds 10/) }),
-    );
-  });
-
-  it('of a huge prompt are not all made before it is refused', () => {
-    let seen = 0;
-    const counting = createPromptTokenizer({
+  it('are found whatever signs a control token is written with', async () => {
+    const names = ['<tool-call>', '[/INST]', 'a.b*c+', '(x)', '$^', '\\'];
+    const odd = createPromptTokenizer({
       ...vocabulary,
-      tokenize: (t) => {
-        seen += t.length;
-        return vocabulary.tokenize(t);
-      },
+      controlTokens: new Map(names.map((name, i) => [name, 1_000_000 + i])),
     });
-    expect(() => counting.tokenize([{ origin: 'text', text: 'word '.repeat(2_000_000) }], 4096)).toThrow(/more than/);
-    expect(seen).toBeLessThan(300_000);
+    const tokens = await odd.tokenize([{ origin: 'template', text: names.join(' ') }], 100);
+    expect(controls(tokens)).toEqual(names.map((_, i) => 1_000_000 + i));
+  });
+
+  it('that fill the context are refused with both numbers', async () => {
+    const pieces: PromptPiece[] = [{ origin: 'text', text: 'x'.repeat(10) }];
+    expect(await tokenizer.tokenize(pieces, 11)).toHaveLength(10);
+    await expect(tokenizer.tokenize(pieces, 10)).rejects.toMatchObject({
+      code: 'context_exceeded',
+      message: expect.stringMatching(/10 tokens.*holds 10/),
+    });
+  });
+
+  it('of a huge prompt are not all made before it is refused', async () => {
+    let seen = 0;
+    const tokenize = (t: string) => {
+      seen += t.length;
+      return vocabulary.tokenize(t);
+    };
+    const counting = createPromptTokenizer({ ...vocabulary, tokenize });
+    await expect(counting.tokenize([{ origin: 'text', text: 'word '.repeat(2_000_000) }], 4096)).rejects.toThrow(
+      /more than/,
+    );
+    expect(seen).toBeLessThan(20_000);
+  });
+
+  it('of a long prompt let others in between, and stop where the request is cancelled', async () => {
+    let turns = 0;
+    const turning = setInterval(() => {
+      turns += 1;
+    }, 0);
+    const pieces: PromptPiece[] = [{ origin: 'text', text: 'word '.repeat(100_000) }];
+    await tokenizer.tokenize(pieces, Number.POSITIVE_INFINITY);
+    clearInterval(turning);
+    expect(turns).toBeGreaterThan(5);
+    await expect(tokenizer.tokenize(pieces, Number.POSITIVE_INFINITY, () => true)).rejects.toMatchObject({
+      code: 'cancelled',
+    });
   });
 });

@@ -1,5 +1,5 @@
 // From the pieces of a rendered prompt to tokens. Control tokens come from the template's own text only; the plain text
-// between them is tokenized in one stretch, so that tokens across a piece's border are the ones the model was trained on.
+// between them is tokenized in one run, so that tokens across a piece's border are the ones the model was trained on.
 import { FreeholdError } from '../../lib/errors.ts';
 import type { PromptPiece } from './chat-template.ts';
 
@@ -7,59 +7,108 @@ import type { PromptPiece } from './chat-template.ts';
 export interface PromptVocabulary {
   bos: number | undefined;
   addBos: boolean;
+  /** Tokens that libllama matches only where it is told to. */
   controlTokens: ReadonlyMap<string, number>;
+  /** Tokens that libllama matches in any text. Some files keep their control tokens here. */
+  userDefinedTokens: ReadonlyMap<string, number>;
+  /** Whether text is cut by a regular expression first (byte-level BPE). */
+  cutsByRegex: boolean;
   tokenize(text: string): Int32Array;
 }
 
-/** Text longer than this is tokenized in stretches, so that a huge prompt is refused without tokenizing all of it. */
-const stretchLength = 1 << 18;
-
 export interface PromptTokenizer {
   /**
-   * @param contextTokens a prompt must leave room for at least one more
-   * @throws FreeholdError context_exceeded
+   * @param contextTokens a prompt must leave room for at least one more; `Infinity` for no limit
+   * @param isCancelled asked between slices of a long prompt
+   * @throws FreeholdError context_exceeded, cancelled
    */
-  tokenize(pieces: readonly PromptPiece[], contextTokens: number): Int32Array;
+  tokenize(pieces: readonly PromptPiece[], contextTokens: number, isCancelled?: () => boolean): Promise<Int32Array>;
 }
 
-export function createPromptTokenizer(vocabulary: PromptVocabulary): PromptTokenizer {
-  const names = [...vocabulary.controlTokens.keys()].filter((name) => name !== '').sort((a, b) => b.length - a.length);
-  const control = names.length > 0 ? new RegExp(`(${names.map(escapeRegExp).join('|')})`, 'u') : undefined;
+/** Text is tokenized in slices of about this many characters, and other work is let in between. */
+const sliceLength = 8192;
+/** The same where a slice's beginning counts as the beginning of a text (SentencePiece puts a space there). */
+const wholeSliceLength = 1 << 18;
+/**
+ * Longest run of letters, of spaces, of digits or of other signs given to the native tokenizer: its regular expressions
+ * recurse once a character for some models, and end the process at about 6,000.
+ */
+const longestRun = 1000;
+const longRun = new RegExp(
+  ['[\\p{L}\\p{M}]', '\\s', '\\p{N}', '[^\\s\\p{L}\\p{M}\\p{N}]']
+    .map((kind) => `${kind}{${longestRun + 1},}`)
+    .join('|'),
+  'gu',
+);
+
+/**
+ * @param templateSource text of the chat template; user-defined tokens it names are control tokens in all but name
+ */
+export function createPromptTokenizer(vocabulary: PromptVocabulary, templateSource = ''): PromptTokenizer {
+  const userDefined = [...vocabulary.userDefinedTokens].filter(
+    ([name]) => /^<\|.+\|>$/u.test(name) || (name.trim().length > 1 && templateSource.includes(name)),
+  );
+  const controls = new Map([...vocabulary.controlTokens, ...userDefined]);
+  const control = anyOf([...controls.keys()], (names) => `(${names})`);
+  const forgeable = anyOf(
+    userDefined.map(([name]) => name),
+    (names) => `(?=${names})`,
+  );
+
+  /** Where a run of plain text must be cut, so that the native tokenizer neither matches what is forged nor recurses too deep. */
+  function cutsOf(run: string): number[] {
+    const cuts: number[] = [];
+    if (forgeable) for (const { index } of run.matchAll(forgeable)) cuts.push(index + firstLength(run, index));
+    if (!vocabulary.cutsByRegex) return cuts;
+    for (const { index, 0: found } of run.matchAll(longRun)) {
+      for (let at = longestRun; at < found.length; at += longestRun) cuts.push(beforeSurrogate(run, index + at));
+    }
+    return cuts.sort((a, b) => a - b);
+  }
 
   return {
-    tokenize(pieces, contextTokens) {
+    async tokenize(pieces, contextTokens, isCancelled = () => false) {
       const tokens: number[] = [];
-      let plain = '';
-      const flush = () => {
-        if (plain === '') return;
-        for (const stretch of stretches(plain)) {
-          for (const token of vocabulary.tokenize(stretch)) tokens.push(token);
-          if (tokens.length >= contextTokens) break;
+      let sliced = 0;
+      const runOf = async (run: string) => {
+        let from = 0;
+        for (const to of [...cutsOf(run), run.length]) {
+          const length = vocabulary.cutsByRegex ? sliceLength : wholeSliceLength;
+          for (const slice of slices(run.slice(from, to), length)) {
+            for (const token of vocabulary.tokenize(slice)) tokens.push(token);
+            if (tokens.length >= contextTokens) return;
+            sliced += slice.length;
+            if (sliced < sliceLength) continue;
+            sliced = 0;
+            await new Promise(setImmediate);
+            if (isCancelled()) throw new FreeholdError('cancelled', 'The request was cancelled.');
+          }
+          from = to;
         }
-        plain = '';
       };
+      let plain = '';
       for (const { origin, text } of pieces) {
         if (origin === 'text' || !control) {
           plain += text;
           continue;
         }
-        text.split(control).forEach((part, i) => {
+        for (const [i, part] of text.split(control).entries()) {
           if (i % 2 === 0) plain += part;
           else {
-            flush();
-            tokens.push(vocabulary.controlTokens.get(part) as number);
+            await runOf(plain);
+            plain = '';
+            tokens.push(controls.get(part) as number);
           }
-        });
+        }
       }
-      flush();
+      await runOf(plain);
       if (vocabulary.addBos && vocabulary.bos !== undefined && tokens[0] !== vocabulary.bos)
         tokens.unshift(vocabulary.bos);
       if (tokens.length >= contextTokens) {
         const length = pieces.reduce((sum, { text }) => sum + text.length, 0);
-        const count = length > stretchLength ? 'more than ' : '';
         throw new FreeholdError(
           'context_exceeded',
-          `The prompt is ${count}${tokens.length} tokens long; the context of this model holds ${contextTokens}, prompt and answer together.`,
+          `The prompt is ${length > sliceLength ? 'more than ' : ''}${tokens.length} tokens long; the context of this model holds ${contextTokens}, prompt and answer together.`,
           { hint: 'Shorten the conversation, or start the server with a larger --context-tokens.', field: 'messages' },
         );
       }
@@ -69,19 +118,33 @@ export function createPromptTokenizer(vocabulary: PromptVocabulary): PromptToken
 }
 
 /** Cuts long text at spaces, where tokenizers cut too. */
-function* stretches(text: string): Generator<string> {
+function* slices(text: string, length: number): Generator<string> {
   let from = 0;
-  while (text.length - from > stretchLength) {
-    const space = text.lastIndexOf(' ', from + stretchLength);
-    let to = space > from ? space : from + stretchLength;
-    // never between the halves of a surrogate pair
-    if (/[\ud800-\udbff]/.test(text[to - 1] as string)) to -= 1;
+  while (text.length - from > length) {
+    const space = text.lastIndexOf(' ', from + length);
+    const to = space > from ? space : beforeSurrogate(text, from + length);
     yield text.slice(from, to);
     from = to;
   }
-  yield text.slice(from);
+  if (from < text.length) yield text.slice(from);
+}
+
+/** The place itself, or the one before where it lies between the halves of a surrogate pair. */
+function beforeSurrogate(text: string, at: number): number {
+  return /[\ud800-\udbff]/.test(text[at - 1] ?? '') ? at - 1 : at;
+}
+
+/** Length of the first character at a place, 1 or 2. */
+function firstLength(text: string, at: number): number {
+  return (text.codePointAt(at) as number) > 0xffff ? 2 : 1;
+}
+
+/** A pattern for any of these names, longest first; undefined where there is none. */
+function anyOf(names: readonly string[], wrap: (names: string) => string): RegExp | undefined {
+  const found = names.filter((name) => name !== '').sort((a, b) => b.length - a.length);
+  return found.length > 0 ? new RegExp(wrap(found.map(escapeRegExp).join('|')), 'gu') : undefined;
 }
 
 function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }
