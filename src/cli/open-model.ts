@@ -18,34 +18,18 @@ export interface OpenOptions {
  */
 export async function openByName(name: string, config: Config, options: OpenOptions): Promise<LocalTextModel> {
   const wanted = name === 'default' ? config.defaultModel : name;
-  const [{ findLocalModel }, { planLoad }, { openLocalModel }] = await Promise.all([
+  const [{ findLocalModel }, { planLoad }, { openLocalModel }, { loadOptions }] = await Promise.all([
     import('../hub/models.ts'),
     import('../hub/plan.ts'),
     import('../infer/client.ts'),
+    import('../infer/load-options.ts'),
   ]);
   const local = await findLocalModel(wanted, config, { paths: true });
   if (!local) throw await notHere(wanted);
-  if (local.kind !== undefined && local.kind !== 'chat') {
-    throw new FreeholdError('unsupported', `${local.name} is no chat model; it is for ${local.kind}.`, {
-      hint: '`freehold models` shows what else is here.',
-    });
-  }
-  const { contextTokens, sequences } = await planLoad(local, config, { sequences: options.sequences });
-  return openLocalModel(
-    {
-      // a model given as a file is called by the file's name
-      name: path.isAbsolute(local.name) ? path.basename(local.name, '.gguf') : local.name,
-      file: local.file,
-      contextTokens,
-      maxSequences: sequences,
-      threads: config.threads,
-      device: config.device,
-      libDir: config.libDir,
-      home: config.home,
-      queueLimit: config.queueLimit,
-    },
-    options.logger,
-  );
+  // a model given as a file is called by the file's name
+  const model = { ...local, name: path.isAbsolute(local.name) ? path.basename(local.name, '.gguf') : local.name };
+  const shape = await planLoad(model, config, { sequences: options.sequences });
+  return openLocalModel(loadOptions(model, shape, config), options.logger);
 }
 
 async function notHere(name: string): Promise<FreeholdError> {

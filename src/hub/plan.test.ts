@@ -1,5 +1,9 @@
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { writeGguf } from '../formats/gguf/write.ts';
 import { resolveConfig } from '../lib/config.ts';
 import { contextFor, planLoad } from './plan.ts';
 
@@ -26,6 +30,22 @@ describe('planLoad', () => {
     const memory = { totalBytes: 1e9, freeBytes: 60e6 };
     await expect(planLoad(model, config(), { memory })).rejects.toMatchObject({ code: 'does_not_fit' });
     expect(await planLoad(model, config({ force: true }), { memory })).toMatchObject({ contextTokens: 2048 });
+  });
+
+  it('refuses what cannot chat, told by whoever knows it or by the header', async () => {
+    for (const kind of ['embedding', 'rerank'] as const) {
+      await expect(planLoad({ ...model, kind }, config({ force: true }))).rejects.toMatchObject({
+        code: 'unsupported',
+        message: expect.stringContaining(kind),
+      });
+    }
+    const folder = mkdtempSync(path.join(tmpdir(), 'freehold-plan-'));
+    const file = path.join(folder, 'bert.gguf');
+    await writeGguf(file, { metadata: [['general.architecture', { type: 'string', value: 'bert' }]], tensors: [] });
+    await expect(planLoad({ name: 'bert', file }, config({ force: true }))).rejects.toMatchObject({
+      code: 'unsupported',
+    });
+    await rm(folder, { recursive: true });
   });
 
   it('says when the file is gone', async () => {

@@ -3,9 +3,10 @@
 import { metadataNumber, metadataString } from '../formats/gguf/metadata.ts';
 import type { GgufFile } from '../formats/gguf/types.ts';
 import type { Config } from '../lib/config.ts';
-import { readModelHeader } from './describe.ts';
+import { requireChat } from './chat-only.ts';
+import { kindOf, readModelHeader } from './describe.ts';
 import { defaultContextTokens, estimateMemory, type LoadShape, requireFit } from './fit.ts';
-import type { AvailableMemory } from './types.ts';
+import type { AvailableMemory, LocalModel } from './types.ts';
 
 /** Conversations at once where nobody chose a number, at most. */
 const mostSequences = 8;
@@ -26,15 +27,17 @@ export interface PlanOptions {
 }
 
 /**
- * @param model `file` is the first part of a split model
- * @throws FreeholdError does_not_fit unless `config.force`, gguf_invalid, file_not_found
+ * How to load a model for chat.
+ * @param model `file` is the first part of a split model; what it is for is read from its header where `kind` is not known
+ * @throws FreeholdError does_not_fit unless `config.force`, unsupported (no chat model), gguf_invalid, file_not_found
  */
 export async function planLoad(
-  model: { name: string; file: string },
+  model: Pick<LocalModel, 'name' | 'file' | 'kind'>,
   config: Config,
   options: PlanOptions = {},
 ): Promise<LoadShape> {
   const header = await readModelHeader(model.file);
+  requireChat({ name: model.name, kind: model.kind ?? kindOf(header) });
   const contextTokens = contextFor(config, trainedContext(header));
   const sequences = options.sequences ?? (config.maxSequences || unaskedSequences(header, contextTokens));
   const memory = options.memory ? { memory: options.memory } : {};

@@ -104,6 +104,39 @@ describe('a model', () => {
     });
   });
 
+  it('that cannot chat is refused before it is loaded, also while another one loads', async () => {
+    let finish = () => {};
+    const gate = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const models = registry({
+      find: async (name) => ({
+        name,
+        file: path.join(home, `${name}.gguf`),
+        kind: name === 'b' ? 'embedding' : name === 'c' ? 'rerank' : 'chat',
+      }),
+      open: async ({ name }) => {
+        await gate;
+        opened.push(createFakeModel(name));
+        return opened.at(-1) as FakeModel;
+      },
+    });
+    const loading = models.get('a');
+    await expect(models.get('b')).rejects.toMatchObject({
+      code: 'unsupported',
+      field: 'model',
+      message: expect.stringMatching(/"b" cannot chat.*embedding/),
+    });
+    await expect(models.get('c')).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringMatching(/rerank/),
+    });
+    expect(models.status().map(({ name }) => name)).toEqual(['a']);
+    finish();
+    await loading;
+    expect(names()).toEqual(['a']);
+  });
+
   it('may be named by its file by the operator, and by nobody else', async () => {
     const file = path.join(home, 'c.gguf');
     const models = registry({}, { defaultModel: file });

@@ -2,7 +2,10 @@
 // Knows files, memory and processes only through what it is given, so tests need no model and no hub.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { requireChat } from '../hub/chat-only.ts';
+import type { ModelKind } from '../hub/types.ts';
 import type { LocalModelState, LocalTextModel, openLocalModel } from '../infer/client.ts';
+import { loadOptions } from '../infer/load-options.ts';
 import type { Config } from '../lib/config.ts';
 import { asFreeholdError, FreeholdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
@@ -13,6 +16,8 @@ export interface ModelFile {
   name: string;
   /** Absolute path of the GGUF; the first part when split. */
   file: string;
+  /** What it is for, where that is known; only chat models are loaded. */
+  kind?: ModelKind;
 }
 
 export interface ModelRegistryOptions {
@@ -37,7 +42,8 @@ export interface ModelStatus {
 export interface ModelRegistry {
   /**
    * The running model of that name, loaded now if it is not. `default` is `config.defaultModel`.
-   * @throws FreeholdError model_not_found, file_not_found, does_not_fit, gguf_invalid, model_failed, …
+   * @throws FreeholdError model_not_found, unsupported (it cannot chat), file_not_found, does_not_fit, gguf_invalid,
+   * model_failed, …
    */
   get(name: string): Promise<LocalTextModel>;
   /** The model's own name behind a name; undefined when it is not here. Loads nothing. */
@@ -135,22 +141,9 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
         },
       );
     }
-    const { contextTokens, sequences } = await makeRoom(source);
+    const shape = await makeRoom(source);
     if (closed) throw shuttingDown();
-    const model = await options.open(
-      {
-        name: source.name,
-        file: source.file,
-        contextTokens,
-        maxSequences: sequences,
-        threads: config.threads,
-        device: config.device,
-        libDir: config.libDir,
-        home: config.home,
-        queueLimit: config.queueLimit,
-      },
-      logger,
-    );
+    const model = await options.open(loadOptions(source, shape, config), logger);
     if (closed) {
       await model.close();
       throw shuttingDown();
@@ -179,6 +172,7 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
   async function get(name: string): Promise<LocalTextModel> {
     if (closed) throw shuttingDown();
     const source = await resolve(name);
+    requireChat(source);
     let entry = entries.get(source.name);
     if (!entry || !alive(entry)) {
       void entry?.model?.close();
