@@ -65,13 +65,29 @@ const noStats: EngineStats = {
 
 /**
  * Starts a model process and loads a GGUF in it.
+ * @param signal aborting ends a load that is under way
  * @returns when the model is ready
- * @throws FreeholdError gguf_invalid, file_not_found, model_failed, native_library_missing, …
+ * @throws FreeholdError gguf_invalid, file_not_found, model_failed, native_library_missing, cancelled, …
  */
-export async function openLocalModel(options: LoadOptions, logger: Logger = silentLogger): Promise<LocalTextModel> {
+export async function openLocalModel(
+  options: LoadOptions,
+  logger: Logger = silentLogger,
+  signal?: AbortSignal,
+): Promise<LocalTextModel> {
+  throwIfAborted(signal);
   const model = new SupervisedModel(options, logger);
-  await model.start();
-  return model;
+  const onAbort = () => void model.close();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    await model.start();
+    return model;
+  } catch (error) {
+    await model.close();
+    throwIfAborted(signal);
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
 }
 
 /** What a request in flight hears of. */
@@ -87,7 +103,8 @@ class SupervisedModel implements LocalTextModel {
   readonly #listeners = new Map<number, Listener>();
   #child: ChildProcess | undefined;
   #state: LocalModelState = 'loading';
-  #ready: Promise<void> = Promise.resolve();
+  /** Settles when the load under way ends, or when the model is closed. */
+  #ready = deferred();
   #capabilities: Capabilities | undefined;
   #device = 'CPU';
   #stats: EngineStats = noStats;
@@ -128,14 +145,12 @@ class SupervisedModel implements LocalTextModel {
   }
 
   start(): Promise<void> {
-    this.#ready = this.#spawn();
-    // whoever waits hears of a failure; nobody waiting is no crash
-    this.#ready.catch(() => {});
-    return this.#ready;
+    this.#ready = deferred();
+    this.#spawn();
+    return this.#ready.promise;
   }
 
   async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent> {
-    throwIfAborted(signal);
     await this.#untilReady(signal);
     const id = this.#nextId++;
     const queue = new AsyncQueue<GenerateEvent>();
@@ -176,30 +191,30 @@ class SupervisedModel implements LocalTextModel {
     }
   }
 
-  async countTokens(request: GenerateRequest): Promise<number> {
-    await this.#untilReady();
+  async countTokens(request: GenerateRequest, signal?: AbortSignal): Promise<number> {
+    await this.#untilReady(signal);
     const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
-      this.#listeners.set(id, {
-        onTokens: (count) => {
-          this.#listeners.delete(id);
-          resolve(count);
-        },
-        onFailure: (error) => {
-          this.#listeners.delete(id);
-          reject(error);
-        },
-      });
+    const counted = new Promise<number>((resolve, reject) => {
+      this.#listeners.set(id, { onTokens: resolve, onFailure: reject });
       this.#send({ type: 'count-tokens', id, request });
     });
+    const leave = () => this.#send({ type: 'cancel', id });
+    signal?.addEventListener('abort', leave, { once: true });
+    try {
+      return await counted;
+    } finally {
+      signal?.removeEventListener('abort', leave);
+      this.#listeners.delete(id);
+    }
   }
 
   async close(): Promise<void> {
     this.#state = 'closed';
     clearTimeout(this.#backoffTimer);
-    this.#failAll(
-      () => new FreeholdError('shutting_down', `The model ${this.name} is being unloaded.`, { retryAfterMs: 1000 }),
-    );
+    const unloaded = () =>
+      new FreeholdError('shutting_down', `The model ${this.name} is being unloaded.`, { retryAfterMs: 1000 });
+    this.#ready.reject(unloaded());
+    this.#failAll(unloaded);
     const child = this.#child;
     this.#child = undefined;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -214,8 +229,8 @@ class SupervisedModel implements LocalTextModel {
     });
   }
 
-  /** @returns when the process has loaded the model */
-  #spawn(): Promise<void> {
+  /** Starts a process and loads the model in it; `#ready` tells how that ends. Messages of earlier processes are not heard. */
+  #spawn(): void {
     const env: NodeJS.ProcessEnv = {};
     for (const name of environmentAllowed) if (process.env[name] !== undefined) env[name] = process.env[name];
     this.#answered = false;
@@ -233,77 +248,77 @@ class SupervisedModel implements LocalTextModel {
         this.#logger.debug({ pid: child.pid }, line);
       });
     }
-    return new Promise((resolve, reject) => {
-      const fail = (error: FreeholdError) => {
-        if (this.#child === child && this.#state !== 'closed') this.#state = 'failed';
-        child.kill('SIGKILL');
-        reject(error);
-      };
-      child.once('error', (cause) =>
-        fail(new FreeholdError('model_failed', `The model process could not be started: ${cause.message}.`, { cause })),
-      );
-      child.on('message', (message: FromProcess) => {
-        switch (message.type) {
-          case 'loaded':
-            this.#capabilities = message.capabilities;
-            this.#device = message.device;
-            this.#state = 'ready';
-            this.#logger.info(
-              { pid: child.pid, loadMs: Math.round(message.loadMs), device: message.device },
-              'model loaded',
-            );
-            resolve();
-            return;
-          case 'load-failed': {
-            const error = fromErrorRecord(message.error);
-            const reason = error.code === 'model_failed' ? nativeReason(tail) : undefined;
-            fail(reason ? new FreeholdError('model_failed', `${error.message} ${reason}`, error) : error);
-            return;
-          }
-          case 'events':
-            this.#stats = message.stats;
-            for (const { id, event } of message.items) this.#listeners.get(id)?.onEvent?.(event);
-            return;
-          case 'tokens':
-            this.#listeners.get(message.id)?.onTokens?.(message.count);
-            return;
-          case 'failed':
-            this.#listeners.get(message.id)?.onFailure(fromErrorRecord(message.error));
-            return;
-          default:
-            message satisfies never;
-        }
-      });
-      child.once('exit', (code, signal) => {
-        const wasLoading = this.#state === 'loading' || this.#state === 'restarting';
-        if (this.#child === child) this.#child = undefined;
-        const how = signal ? `was ended by ${signal}` : `ended with status ${code}`;
-        reject(
-          new FreeholdError(
-            'model_failed',
-            `The model process ${how} while it loaded ${this.name}. ${nativeReason(tail) ?? ''}`.trim(),
-            {
-              hint: 'The model may need more memory than there is, or its file may be damaged.',
-            },
-          ),
-        );
-        if (this.#state === 'closed' || this.#state === 'failed') return;
-        this.#logger.error({ code, signal, log: tail.slice(-5) }, 'the model process died');
-        this.#stats = noStats;
-        this.#failAll(
-          () =>
-            new FreeholdError(
-              'model_process_lost',
-              `The process that ran ${this.name} ${how}; it is being started again.`,
-              { retryAfterMs: 1000 },
-            ),
-        );
-        // a model that never loads is not worth another try: the next request decides
-        if (wasLoading) this.#state = 'failed';
-        else this.#scheduleRestart();
-      });
-      this.#send({ type: 'load', options: this.#options });
+    /** The load failed: the next request tries again. */
+    const fail = (error: FreeholdError) => {
+      this.#child = undefined;
+      this.#state = 'failed';
+      child.kill('SIGKILL');
+      this.#ready.reject(error);
+    };
+    child.once('error', (cause) => {
+      if (this.#child !== child) return;
+      fail(new FreeholdError('model_failed', `The model process could not be started: ${cause.message}.`, { cause }));
     });
+    child.on('message', (message: FromProcess) => {
+      if (this.#child === child) this.#hear(message, child, tail, fail);
+    });
+    // 'close' and not 'exit': by then the last lines of its log are here
+    child.once('close', (code, signal) => {
+      if (this.#child !== child) return;
+      const how = signal ? `was ended by ${signal}` : `ended with status ${code}`;
+      if (this.#state !== 'ready') {
+        const reason = nativeReason(tail);
+        const message = `The model process ${how} while it loaded ${this.name}.${reason ? ` ${reason}` : ''}`;
+        const hint = 'The model may need more memory than there is, or its file may be damaged.';
+        fail(new FreeholdError('model_failed', message, { hint }));
+        return;
+      }
+      this.#logger.error({ code, signal, log: tail.slice(-5) }, 'the model process died');
+      this.#child = undefined;
+      this.#stats = noStats;
+      this.#scheduleRestart();
+      const message = `The process that ran ${this.name} ${how}; it is being started again.`;
+      this.#failAll(() => new FreeholdError('model_process_lost', message, { retryAfterMs: 1000 }));
+    });
+    this.#send({ type: 'load', options: this.#options });
+  }
+
+  #hear(
+    message: FromProcess,
+    child: ChildProcess,
+    tail: readonly string[],
+    fail: (error: FreeholdError) => void,
+  ): void {
+    switch (message.type) {
+      case 'loaded':
+        this.#capabilities = message.capabilities;
+        this.#device = message.device;
+        this.#state = 'ready';
+        this.#logger.info(
+          { pid: child.pid, loadMs: Math.round(message.loadMs), device: message.device },
+          'model loaded',
+        );
+        this.#ready.resolve();
+        return;
+      case 'load-failed': {
+        const error = fromErrorRecord(message.error);
+        const reason = error.code === 'model_failed' ? nativeReason(tail) : undefined;
+        fail(reason ? new FreeholdError('model_failed', `${error.message} ${reason}`, error) : error);
+        return;
+      }
+      case 'events':
+        this.#stats = message.stats;
+        for (const { id, event } of message.items) this.#listeners.get(id)?.onEvent?.(event);
+        return;
+      case 'tokens':
+        this.#listeners.get(message.id)?.onTokens?.(message.count);
+        return;
+      case 'failed':
+        this.#listeners.get(message.id)?.onFailure(fromErrorRecord(message.error));
+        return;
+      default:
+        message satisfies never;
+    }
   }
 
   /** At once after a process that had answered; with a growing wait when one after the other dies before it does. */
@@ -311,24 +326,24 @@ class SupervisedModel implements LocalTextModel {
     this.#fruitless = this.#answered ? 0 : this.#fruitless + 1;
     const waitMs = this.#fruitless <= 1 ? 0 : Math.min(firstBackoffMs * 2 ** (this.#fruitless - 2), longestBackoffMs);
     this.#state = 'restarting';
-    this.#ready = new Promise((resolve, reject) => {
-      this.#backoffTimer = setTimeout(() => this.#spawn().then(resolve, reject), waitMs);
+    this.#ready = deferred();
+    this.#ready.promise.catch((error: FreeholdError) => {
+      if (this.#state === 'failed') this.#logger.error({ err: error }, 'the model process was not started again');
     });
-    this.#ready.catch((error: unknown) =>
-      this.#logger.error({ err: error }, 'the model process could not be started again'),
-    );
+    this.#backoffTimer = setTimeout(() => this.#spawn(), waitMs);
   }
 
   async #untilReady(signal?: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
     if (this.#state === 'ready') return;
-    if (this.#state === 'closed')
+    if (this.#state === 'closed') {
       throw new FreeholdError('shutting_down', `The model ${this.name} was unloaded.`, { retryAfterMs: 1000 });
+    }
     if (this.#state === 'failed') {
       this.#state = 'loading';
       this.start();
     }
-    await this.#ready;
-    throwIfAborted(signal);
+    await orAborted(this.#ready.promise, signal);
   }
 
   #send(message: ToProcess): void {
@@ -339,6 +354,39 @@ class SupervisedModel implements LocalTextModel {
   #failAll(error: () => FreeholdError): void {
     for (const listener of [...this.#listeners.values()]) listener.onFailure(error());
     this.#listeners.clear();
+  }
+}
+
+interface Deferred {
+  promise: Promise<void>;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+function deferred(): Deferred {
+  let resolve = () => {};
+  let reject: Deferred['reject'] = () => {};
+  const promise = new Promise<void>((whenDone, whenFailed) => {
+    resolve = whenDone;
+    reject = whenFailed;
+  });
+  // whoever waits hears of a failure; nobody waiting is no crash
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}
+
+/** @throws FreeholdError cancelled as soon as the signal aborts */
+async function orAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return promise;
+  let onAbort = () => {};
+  const aborted = new Promise<void>((_, reject) => {
+    onAbort = () => reject(new FreeholdError('cancelled', 'The request was cancelled.'));
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

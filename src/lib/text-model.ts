@@ -126,5 +126,5 @@ export interface TextModel {
    */
   generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent>;
   /** Tokens the prompt of this request would take, template included. */
-  countTokens(request: GenerateRequest): Promise<number>;
+  countTokens(request: GenerateRequest, signal?: AbortSignal): Promise<number>;
 }
