@@ -74,14 +74,29 @@ describe('rooms', () => {
     expect(upward).toEqual([]);
   });
 
-  it('keep native code in the model process: nothing else under infer/ or server/ imports native/', () => {
-    const reachesNative = imports.filter(
-      ({ from, to }) =>
-        room(to) === 'native' && (room(from) === 'server' || (room(from) === 'infer' && !modelProcess.test(from))),
+  it('keep native code out of the server process: nothing it imports leads to koffi', () => {
+    const native = new Set(files.filter((file) => /from 'koffi'/.test(readFileSync(path.join(src, file), 'utf8'))));
+    for (let before = -1; before !== native.size; ) {
+      before = native.size;
+      for (const { from, to } of imports) if (native.has(to)) native.add(from);
+    }
+    expect(native.size).toBeGreaterThan(3);
+    const inServer = [...native].filter(
+      (file) => room(file) !== 'native' && room(file) !== 'cli' && !modelProcess.test(file),
     );
-    expect(reachesNative).toEqual([]);
+    expect(inServer).toEqual([]);
     const entersProcess = imports.filter(({ from, to }) => modelProcess.test(to) && !modelProcess.test(from));
     expect(entersProcess).toEqual([]);
+  });
+
+  it('keep pointers in native/: nobody else imports koffi, or what gives a pointer out', () => {
+    const outside = files.filter((file) => room(file) !== 'native');
+    const koffi = outside.filter((file) => /from 'koffi'/.test(readFileSync(path.join(src, file), 'utf8')));
+    expect(koffi).toEqual([]);
+    expect(imports.filter(({ from, to }) => to === 'native/handle.ts' && room(from) !== 'native')).toEqual([]);
+    // the raw functions of a loaded library are for native/ alone
+    const raw = outside.filter((file) => /\bnative\.(ggml|llama)\b/.test(readFileSync(path.join(src, file), 'utf8')));
+    expect(raw).toEqual([]);
   });
 
   it('have no circular imports between files', () => {

@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { AsyncQueue } from '../lib/async-queue.ts';
+import { childEnvironment } from '../lib/child-environment.ts';
 import { FreeholdError, fromErrorRecord, invariant } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/log.ts';
 import type { Capabilities, GenerateEvent, GenerateRequest, TextModel } from '../lib/text-model.ts';
@@ -29,22 +30,6 @@ export interface LocalTextModel extends TextModel {
 const processEntry = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../dist/infer/process/main.js' : './process/main.js', import.meta.url),
 );
-
-/** Environment a model process gets; nothing that could hold a secret. */
-const environmentAllowed = [
-  'PATH',
-  'LANG',
-  'LC_ALL',
-  'TZ',
-  'TMPDIR',
-  'SystemRoot',
-  'LD_LIBRARY_PATH',
-  'CUDA_VISIBLE_DEVICES',
-  'NVIDIA_VISIBLE_DEVICES',
-  'GGML_VK_VISIBLE_DEVICES',
-  'VK_DRIVER_FILES',
-  'VK_ICD_FILENAMES',
-];
 
 const firstBackoffMs = 200;
 const longestBackoffMs = 30_000;
@@ -231,11 +216,9 @@ class SupervisedModel implements LocalTextModel {
 
   /** Starts a process and loads the model in it; `#ready` tells how that ends. Messages of earlier processes are not heard. */
   #spawn(): void {
-    const env: NodeJS.ProcessEnv = {};
-    for (const name of environmentAllowed) if (process.env[name] !== undefined) env[name] = process.env[name];
     this.#answered = false;
     const child = fork(processEntry, [], {
-      env,
+      env: childEnvironment(),
       execArgv: ['--enable-source-maps'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });

@@ -1,4 +1,4 @@
-// The process behind `inspect`: measures, sends one message, ends.
+// The process behind `inspect` and `deviceMemory`: looks, sends one message, ends.
 import { toErrorRecord } from '../lib/errors.ts';
 import { cpuVariant } from './cpu.ts';
 import { listDevices } from './devices.ts';
@@ -82,9 +82,11 @@ function isInstalled(kind: string, options: LocateOptions): boolean {
   }
 }
 
-let message: { report: DoctorReport } | { error: ReturnType<typeof toErrorRecord> };
+const [question, options = '{}'] = process.argv.slice(2);
+let message: { answer: unknown } | { error: ReturnType<typeof toErrorRecord> };
 try {
-  message = { report: report(JSON.parse(process.argv[2] ?? '{}') as LocateOptions) };
+  const given = JSON.parse(options) as LocateOptions;
+  message = { answer: question === 'devices' ? listDevices(loadNative(given)) : report(given) };
 } catch (error) {
   message = { error: toErrorRecord(error) };
 }

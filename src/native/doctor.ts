@@ -2,9 +2,10 @@
 // its own, so that a driver that crashes takes nothing with it.
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { childEnvironment } from '../lib/child-environment.ts';
 import { type ErrorRecord, FreeholdError, fromErrorRecord } from '../lib/errors.ts';
 import type { Device } from './devices.ts';
-import type { LocateOptions } from './locate.ts';
+import { devicesSeen, type LocateOptions } from './locate.ts';
 import type { OpSupport } from './op-table.ts';
 
 export interface DeviceReport extends Device {
@@ -43,8 +44,24 @@ const processEntry = fileURLToPath(
  * @throws FreeholdError native_library_missing, native_library_untrusted, model_failed when a driver crashed
  */
 export function inspect(options: LocateOptions = {}): Promise<DoctorReport> {
+  return ask<DoctorReport>('report', options);
+}
+
+/**
+ * Memory of the graphics card that a model would be loaded on; asks in a process of its own, under a second.
+ * @returns undefined where the processor does the work; then the host's memory counts
+ * @throws as `inspect`
+ */
+export async function deviceMemory(options: LocateOptions = {}): Promise<Device | undefined> {
+  if (options.device === 'cpu' || (!options.libDir && devicesSeen().length === 1)) return undefined;
+  const devices = await ask<Device[]>('devices', options);
+  return devices.find(({ type }) => type === 'gpu');
+}
+
+function ask<T>(question: 'report' | 'devices', options: LocateOptions): Promise<T> {
   return new Promise((resolve, reject) => {
-    const child = fork(processEntry, [JSON.stringify(options)], {
+    const child = fork(processEntry, [question, JSON.stringify(options)], {
+      env: childEnvironment(),
       execArgv: [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
@@ -52,15 +69,16 @@ export function inspect(options: LocateOptions = {}): Promise<DoctorReport> {
     child.stderr?.on('data', (chunk: Buffer) => {
       log = (log + chunk.toString()).slice(-4000);
     });
-    child.once('message', (message: { report: DoctorReport } | { error: ErrorRecord }) => {
-      if ('report' in message) resolve(message.report);
+    child.once('message', (message: { answer: T } | { error: ErrorRecord }) => {
+      if ('answer' in message) resolve(message.answer);
       else reject(fromErrorRecord(message.error));
     });
     child.once('error', reject);
     child.once('exit', (code, signal) => {
+      const lines = log.trim().split('\n').slice(-5).join('\n');
       reject(
         new FreeholdError('model_failed', `The native libraries ended the process (${signal ?? `status ${code}`}).`, {
-          hint: `A driver may be broken; --device cpu avoids it. Last lines:\n${log.trim().split('\n').slice(-5).join('\n')}`,
+          hint: `A driver may be broken; --device cpu avoids it. Last lines:\n${lines}`,
         }),
       );
     });

@@ -49,7 +49,9 @@ export async function fetchGpuPackage(
     `${name}@${pinnedVersion}`,
   ];
   await new Promise<void>((resolve, reject) => {
-    const child = spawn(npm, args, { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
+    // npm needs its own settings and HOME, but none of ours
+    const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('FREEHOLD_')));
+    const child = spawn(npm, args, { cwd: dir, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const hear = (chunk: Buffer) => {
       for (const line of chunk.toString().split('\n')) if (line.trim() !== '') onLine(line.trim());
     };
