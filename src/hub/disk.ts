@@ -55,11 +55,15 @@ export function diskError(error: unknown, file: string, doing: string): Freehold
   return new FreeholdError('file_io', `${doing} ${file} failed: ${code}.`, { cause: error, hint });
 }
 
-/** Writes a small file: a temporary one beside it, flushed, then renamed over it. @throws FreeholdError disk_full, file_io */
-export async function writeFileDurably(file: string, text: string): Promise<void> {
+/**
+ * Writes a small file: a temporary one beside it, flushed, then renamed over it.
+ * @param mode permissions, where others must not read it
+ * @throws FreeholdError disk_full, file_io
+ */
+export async function writeFileDurably(file: string, text: string, mode = 0o666): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`;
   try {
-    const handle = await open(temporary, 'w');
+    const handle = await open(temporary, 'w', mode);
     try {
       await handle.writeFile(text);
       await handle.sync();

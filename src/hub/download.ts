@@ -17,14 +17,14 @@ export interface DownloadOptions {
   /** What it is, for messages. */
   what: string;
   sizeBytes?: number;
-  /** Hex; checked by `verifyPart`, and a reason to trust a part file that has no usable etag. */
+  /** Hex; checked once all is here, and a reason to trust a part file that has no usable etag. */
   sha256?: string;
   patience: Patience;
   signal: AbortSignal;
   /** Bytes of this file that are here, and how many there will be once known. */
   onBytes: (receivedBytes: number, totalBytes: number | undefined) => void;
-  /** Called when the size is first known and before anything is written; throws disk_full. */
-  beforeWrite?: (remainingBytes: number) => Promise<void>;
+  /** Called when the size is first known and before anything is written; throws disk_full, does_not_fit. */
+  beforeWrite?: (remainingBytes: number, sizeBytes: number) => Promise<void>;
 }
 
 export const partPath = (file: string): string => `${file}.part`;
@@ -32,6 +32,7 @@ const statePath = (file: string): string => `${file}.part.json`;
 
 /** What the bytes in a part file are part of. */
 interface PartState {
+  /** Without its query, which may be a signature: whoever has it may fetch. */
   url: string;
   etag?: string;
   sizeBytes?: number;
@@ -77,7 +78,7 @@ async function attempt(options: DownloadOptions): Promise<boolean> {
   const headers = { ...options.headers };
   if (offset > 0) {
     headers.range = `bytes=${offset}-`;
-    if (state?.etag && state.url === url.href) headers['if-range'] = state.etag;
+    if (state?.etag && state.url === addressOf(url)) headers['if-range'] = state.etag;
   }
   const response = await get(url, headers, what, options.patience, options.signal);
   if (response.status === 416) {
@@ -106,16 +107,16 @@ async function attempt(options: DownloadOptions): Promise<boolean> {
     );
   }
   const sizeBytes = options.sizeBytes ?? total;
-  const next: PartState = { url: url.href };
+  const next: PartState = { url: addressOf(url) };
   const etag = response.headers.get('etag');
   // only a strong etag may be used with a range
   if (etag && !etag.startsWith('W/')) next.etag = etag;
   if (sizeBytes !== undefined) next.sizeBytes = sizeBytes;
   if (options.sha256) next.sha256 = options.sha256;
   try {
-    if (sizeBytes !== undefined) await options.beforeWrite?.(sizeBytes - start);
+    if (sizeBytes !== undefined) await options.beforeWrite?.(sizeBytes - start, sizeBytes);
     if (start === 0) await discardPart(file);
-    await writeFileDurably(statePath(file), JSON.stringify(next));
+    await writeFileDurably(statePath(file), JSON.stringify(next), 0o600);
   } catch (error) {
     await response.body?.cancel().catch(() => undefined);
     throw error;
@@ -205,13 +206,15 @@ async function resumable({ url, file, sha256, sizeBytes }: DownloadOptions): Pro
   if (size === 0 || text === undefined) return undefined;
   try {
     const state = JSON.parse(text) as PartState;
-    const sameFile = sha256 ? state.sha256 === sha256 : state.url === url.href && state.etag !== undefined;
+    const sameFile = sha256 ? state.sha256 === sha256 : state.url === addressOf(url) && state.etag !== undefined;
     const known = sizeBytes ?? state.sizeBytes;
     return sameFile && (known === undefined || size <= known) ? state : undefined;
   } catch {
     return undefined;
   }
 }
+
+const addressOf = (url: URL): string => url.origin + url.pathname;
 
 async function partSize(file: string): Promise<number> {
   return (await stat(partPath(file)).catch(() => undefined))?.size ?? 0;
@@ -254,25 +257,4 @@ export async function sha256Of(file: string, signal: AbortSignal, onBytes: (byte
     throw diskError(error, file, 'Reading');
   }
   return hash.digest('hex');
-}
-
-/**
- * Checks a complete part. One that is wrong is deleted, since going on with it could never succeed.
- * @throws FreeholdError checksum_mismatch
- */
-export async function verifyPart(
-  file: string,
-  sha256: string,
-  what: string,
-  signal: AbortSignal,
-  onBytes: (bytes: number) => void,
-): Promise<void> {
-  const found = await sha256Of(partPath(file), signal, onBytes);
-  if (found === sha256.toLowerCase()) return;
-  await discardPart(file);
-  throw new FreeholdError(
-    'checksum_mismatch',
-    `${what} arrived with the SHA-256 ${found}, and its source states ${sha256}. It was deleted.`,
-    { hint: 'Pull again; if it happens again, something between here and the hub alters files.' },
-  );
 }

@@ -1,16 +1,17 @@
 // The steps every pull shares once it is known what to fetch: one at a time, download, check, put in place, list.
 // A model is either not there or there whole: parts gather under other names, and nothing is listed before it is right.
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { readGguf } from '../formats/gguf/read.ts';
 import type { Config } from '../lib/config.ts';
-import { FreeholdError } from '../lib/errors.ts';
+import { asFreeholdError, FreeholdError } from '../lib/errors.ts';
 import { describeFile } from './describe.ts';
 import { makeFolder, moveDurably, requireDiskSpace } from './disk.ts';
-import { discardPart, download, forgetPart, partialBytes, partPath, sha256Of, verifyPart } from './download.ts';
+import { discardPart, download, forgetPart, partialBytes, partPath, sha256Of } from './download.ts';
+import { checkFileFit, doesNotFit } from './fit.ts';
 import { headersFor, type Patience } from './http.ts';
 import { takeLock } from './lock.ts';
-import { filesOf, type Manifest, readManifests, writeManifest } from './manifest.ts';
+import { filesOf, lockPath, type Manifest, readManifests, writeManifest } from './manifest.ts';
 import { findLocalModel } from './models.ts';
 import { fileStemOf, toModelName } from './names.ts';
 import type { ProgressMeter } from './progress.ts';
@@ -72,7 +73,7 @@ export function placesFor(name: string, count: number, folder: string): string[]
  */
 export async function locked(name: string, pull: Pull, step: () => Promise<LocalModel>): Promise<LocalModel> {
   await makeFolder(pull.folder);
-  const release = await takeLock(path.join(pull.folder, `${fileStemOf(name)}.lock`), {
+  const release = await takeLock(lockPath(pull.folder, name), {
     signal: pull.signal,
     onWait: () => {
       pull.meter.source = `another freehold that pulls ${name}`;
@@ -93,16 +94,20 @@ export function fetchModel(wanted: Fetch, pull: Pull): Promise<LocalModel> {
   return locked(wanted.name, pull, async () => {
     meter.source = source;
     const places = placesFor(wanted.name, wanted.files.length, folder);
+    const finished = await finishedBefore(wanted, places, folder);
     const done: number[] = [];
+    /** Of each file, as far as known; where the whole is not known from the start, what is known must fit. */
+    const sizes: number[] = [];
     let total = wanted.totalBytes;
-    for (const place of places) done.push(await partialBytes(place));
-    const received = () => done.reduce((sum, bytes) => sum + bytes, 0);
+    for (const place of places) done.push(finished.get(place)?.sizeBytes ?? (await partialBytes(place)));
+    const received = () => sum(done);
     if (total !== undefined) {
       await requireDiskSpace(folder, total - received(), wanted.name, options.freeDiskBytes);
     }
     meter.start('download', received(), total);
     for (const [index, file] of wanted.files.entries()) {
       const place = places[index] ?? '';
+      if (finished.has(place)) continue;
       await download({
         ...file,
         headers: headersFor(file.url, config),
@@ -115,48 +120,82 @@ export function fetchModel(wanted: Fetch, pull: Pull): Promise<LocalModel> {
           if (wanted.files.length === 1) total ??= size;
           meter.update(received(), total);
         },
-        beforeWrite: (remaining) => requireDiskSpace(folder, remaining, wanted.name, options.freeDiskBytes),
+        beforeWrite: async (remaining, size) => {
+          sizes[index] = size;
+          if (wanted.totalBytes === undefined) requireRoom(wanted.name, sum(sizes), pull);
+          await requireDiskSpace(folder, remaining, wanted.name, options.freeDiskBytes);
+        },
       });
     }
-    return await accept(
-      wanted,
-      places,
-      wanted.files.map((file) => file.sha256),
-      pull,
-    );
+    const arrived = wanted.files.map(({ sha256 }, index): Arrived => {
+      const place = places[index] ?? '';
+      const before = finished.get(place);
+      if (before) return { place, at: place, sha256: before.sha256 };
+      return { place, at: partPath(place), ...(sha256 ? { sha256 } : {}) };
+    });
+    return await accept(wanted, arrived, pull);
   });
 }
 
-/** Checks complete parts and puts them in place: nothing is listed before everything about it is right. */
+/** Refuses weights that are larger than the memory. @throws FreeholdError does_not_fit */
+export function requireRoom(name: string, weightsBytes: number, pull: Pull): void {
+  if (pull.force) return;
+  const fit = checkFileFit(weightsBytes, pull.options.memory);
+  if (!fit.fits) throw doesNotFit(name, fit, { contextTokens: 0, sequences: 1 });
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
+
+/** Files that an earlier pull of the same source put in place before it was killed between two of them. */
+async function finishedBefore(
+  wanted: Fetch,
+  places: readonly string[],
+  folder: string,
+): Promise<Map<string, { sizeBytes: number; sha256: string }>> {
+  const { manifests } = await readManifests(folder);
+  const earlier = manifests.find(({ name, source }) => name === wanted.name && source === wanted.source);
+  const finished = new Map<string, { sizeBytes: number; sha256: string }>();
+  for (const [index, place] of places.entries()) {
+    const file = wanted.files[index];
+    const noted = earlier?.files[index] === path.basename(place) ? earlier.sha256?.[index] : undefined;
+    const sizeBytes = (await stat(place).catch(() => undefined))?.size;
+    if (!noted || sizeBytes === undefined || sizeBytes !== (file?.sizeBytes ?? sizeBytes)) continue;
+    if (noted === (file?.sha256?.toLowerCase() ?? noted)) finished.set(place, { sizeBytes, sha256: noted });
+  }
+  return finished;
+}
+
+/** A file that is here whole. */
+export interface Arrived {
+  /** Where it belongs. */
+  place: string;
+  /** Where it is now: in its part, or in its place already. */
+  at: string;
+  /** Hex; what it must have. */
+  sha256?: string;
+}
+
+/** Checks complete files and puts them in place: nothing is listed before everything about it is right. */
 export async function accept(
   wanted: Omit<Fetch, 'files'>,
-  places: string[],
-  checksums: readonly (string | undefined)[],
+  arrived: readonly Arrived[],
   pull: Pull,
 ): Promise<LocalModel> {
   const { meter, signal, folder } = pull;
-  const sizes = await Promise.all(places.map(async (place) => (await stat(partPath(place))).size));
-  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const sizes = await Promise.all(arrived.map(async ({ at }) => (await stat(at)).size));
+  const total = sum(sizes);
   meter.start('verify', 0, total);
   const found: string[] = [];
   let before = 0;
-  for (const [index, place] of places.entries()) {
-    const stated = checksums[index];
-    const onBytes = (bytes: number) => meter.update(before + bytes, total);
-    if (stated) await verifyPart(place, stated, wanted.name, signal, onBytes);
-    found.push(stated ?? (await sha256Of(partPath(place), signal, onBytes)));
+  for (const [index, file] of arrived.entries()) {
+    found.push(await checkFile(file, wanted.name, signal, (bytes) => meter.update(before + bytes, total)));
     before += sizes[index] ?? 0;
-    await readGguf(partPath(place), { maxArrayLength: 64 }).catch(async (error: unknown) => {
-      // a file that is not a model never becomes one by going on with it
-      await discardPart(place);
-      throw error;
-    });
   }
   const manifest: Manifest = {
     version: 1,
     name: wanted.name,
     origin: 'freehold',
-    files: places.map((place) => path.basename(place)),
+    files: arrived.map(({ place }) => path.basename(place)),
     sha256: found,
     source: wanted.source,
     addedAt: new Date().toISOString(),
@@ -164,11 +203,56 @@ export async function accept(
   if (wanted.quantisation) manifest.quantisation = wanted.quantisation;
   // the manifest comes first: a manifest without a file is not listed, a file without one would be a stranger's
   await writeManifest(folder, manifest);
-  for (const place of places) {
-    await moveDurably(partPath(place), place);
+  for (const { place, at } of arrived) {
+    if (at !== place) await moveDurably(at, place);
     await forgetPart(place);
   }
   return await listed(manifest, pull);
+}
+
+/**
+ * Compares the checksum, then reads the header. A file that can never become right is deleted; one that is what its
+ * source states is kept, whatever is wrong with it or with us.
+ * @returns SHA-256, hex
+ * @throws FreeholdError checksum_mismatch, gguf_invalid, file_io
+ */
+async function checkFile(
+  { place, at, sha256 }: Arrived,
+  name: string,
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void,
+): Promise<string> {
+  const discard = async () => {
+    await discardPart(place);
+    await rm(at, { force: true });
+  };
+  const found = await sha256Of(at, signal, onBytes);
+  if (sha256 && found !== sha256.toLowerCase()) {
+    await discard();
+    throw new FreeholdError(
+      'checksum_mismatch',
+      `${name} arrived with the SHA-256 ${found}, and its source states ${sha256}. It was deleted.`,
+      { hint: 'Pull again; if it happens again, something between here and the hub alters files.' },
+    );
+  }
+  try {
+    await readGguf(at, { maxArrayLength: 64 });
+  } catch (thrown) {
+    const error = asFreeholdError(thrown);
+    if (error.code === 'gguf_invalid' && !sha256) {
+      await discard();
+      throw error;
+    }
+    throw new FreeholdError(
+      error.code,
+      `${error.message} The download is complete${sha256 ? ' and its checksum is right' : ''}; it is kept in ${at}.`,
+      {
+        cause: error,
+        hint: `To check it again without fetching it again, pull again (with a newer Freehold, perhaps). To delete it: freehold rm ${name}`,
+      },
+    );
+  }
+  return found;
 }
 
 /** The model of a manifest that was just written. */

@@ -30,19 +30,29 @@ export async function takeLock(
   file: string,
   { signal, onWait }: { signal?: AbortSignal; onWait?: () => void } = {},
 ): Promise<() => Promise<void>> {
-  const mine: Holder = { token: newId('lock'), pid: process.pid, host: os.hostname(), started: startOf(process.pid) };
   let waited = false;
   for (;;) {
     signal?.throwIfAborted();
-    if (await create(file, mine)) return hold(file, mine);
-    const holder = await readHolder(file);
-    if (holder !== 'gone' && (await isGone(file, holder))) {
-      await takeAway(file, holder);
-      continue;
-    }
+    const release = await tryLock(file);
+    if (release) return release;
     if (!waited) onWait?.();
     waited = true;
     await sleep(pollMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
+  }
+}
+
+/**
+ * Takes the lock, unless somebody alive holds it.
+ * @returns gives it back; undefined where it is held
+ * @throws FreeholdError file_io, disk_full
+ */
+export async function tryLock(file: string): Promise<(() => Promise<void>) | undefined> {
+  const mine: Holder = { token: newId('lock'), pid: process.pid, host: os.hostname(), started: startOf(process.pid) };
+  for (;;) {
+    if (await create(file, mine)) return hold(file, mine);
+    const holder = await readHolder(file);
+    if (holder === 'gone' || !(await isGone(file, holder))) return undefined;
+    await takeAway(file, holder);
   }
 }
 

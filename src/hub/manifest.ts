@@ -34,6 +34,11 @@ export function manifestPath(folder: string, name: string): string {
   return path.join(folder, `${fileStemOf(name)}.json`);
 }
 
+/** The lock that whoever pulls a model of that name holds. */
+export function lockPath(folder: string, name: string): string {
+  return path.join(folder, `${fileStemOf(name)}.lock`);
+}
+
 /** Absolute paths of a manifest's files. */
 export function filesOf(folder: string, manifest: Manifest): string[] {
   return manifest.files.map((file) => path.resolve(folder, file));

@@ -7,7 +7,8 @@ import { FreeholdError } from '../lib/errors.ts';
 import { findInCatalogue } from './catalogue.ts';
 import { describeFile } from './describe.ts';
 import { diskError } from './disk.ts';
-import { deleteManifest, filesOf, type Manifest, modelsFolder, readManifests } from './manifest.ts';
+import { tryLock } from './lock.ts';
+import { deleteManifest, filesOf, lockPath, type Manifest, modelsFolder, readManifests } from './manifest.ts';
 import { fileStemOf, nameOfFile, withoutTag } from './names.ts';
 import { findLmStudioModels, findOllamaModels, lmStudioFolders, ollamaFolders } from './other-programs.ts';
 import { splitOf } from './split.ts';
@@ -168,7 +169,7 @@ function tagIs(name: string, quantisation: string | undefined): boolean {
 /**
  * Deletes a model that Freehold pulled, forgets a file it registered in place (the file stays), or deletes what an
  * unfinished pull of that name left behind.
- * @throws FreeholdError model_not_found; unsupported for models of other programs and of this package; file_io
+ * @throws FreeholdError model_not_found; in_use while it is being pulled; unsupported for models of other programs and of this package; file_io
  */
 export async function removeLocalModel(name: string, config: HomeConfig): Promise<void> {
   const { candidates } = await findCandidates(config);
@@ -176,36 +177,51 @@ export async function removeLocalModel(name: string, config: HomeConfig): Promis
   const ours = candidates.find((candidate) => candidate.manifest && candidate.name === wanted);
   const model = ours ?? candidates.find((candidate) => candidate.name === wanted);
   const byAlias = model ?? (await aliased(name, config, candidates));
+  const folder = modelsFolder(config);
   if (!byAlias) {
     // what an unfinished pull left behind takes room too
-    if (await discardParts(modelsFolder(config), wanted)) return;
+    if ((await findParts(folder, wanted)).length > 0) return whileNotPulled(folder, wanted, async () => {});
     throw new FreeholdError('model_not_found', `There is no model "${name}" here.`, {
       hint: 'See `freehold models` for what is here.',
     });
   }
   if (!byAlias.manifest) throw new FreeholdError('unsupported', ...refusal(byAlias));
-  const folder = modelsFolder(config);
-  try {
+  const { manifest } = byAlias;
+  await whileNotPulled(folder, manifest.name, async () => {
     // files first: a manifest without files is harmless and can be removed again
-    if (byAlias.manifest.origin === 'freehold') {
-      for (const file of filesOf(folder, byAlias.manifest)) await rm(file, { force: true });
-    }
-    await deleteManifest(folder, byAlias.manifest.name);
+    if (manifest.origin === 'freehold') for (const file of filesOf(folder, manifest)) await rm(file, { force: true });
+    await deleteManifest(folder, manifest.name);
+  });
+}
+
+/**
+ * Removes something of a model while no process pulls it, and with it the leftovers of an unfinished pull.
+ * @throws FreeholdError in_use, file_io
+ */
+async function whileNotPulled(folder: string, name: string, remove: () => Promise<void>): Promise<void> {
+  const release = await tryLock(lockPath(folder, name));
+  if (!release) {
+    throw new FreeholdError('in_use', `${name} is being pulled right now, so nothing of it was removed.`, {
+      hint: 'Wait for the end of the pull, or stop it, and try again.',
+    });
+  }
+  try {
+    await remove();
+    for (const file of await findParts(folder, name)) await rm(file, { force: true });
   } catch (error) {
-    throw diskError(error, byAlias.file, 'Removing');
+    throw diskError(error, path.join(folder, name), 'Removing');
+  } finally {
+    await release();
   }
 }
 
-/** @returns whether there were any */
-async function discardParts(folder: string, name: string): Promise<boolean> {
+/** What an unfinished pull of that name left behind. */
+async function findParts(folder: string, name: string): Promise<string[]> {
   const stem = fileStemOf(name);
+  const leftover = /^(-\d{5}-of-\d{5})?\.gguf\.(part|part\.json|unpacking)$/;
   const names = await readdir(folder).catch(() => [] as string[]);
-  const parts = names.filter((each) =>
-    /^(-\d{5}-of-\d{5})?\.gguf\.(part|part\.json|unpacking)$/.test(each.slice(stem.length)),
-  );
-  const ours = parts.filter((each) => each.startsWith(stem));
-  for (const each of ours) await rm(path.join(folder, each), { force: true });
-  return ours.length > 0;
+  const ours = names.filter((each) => each.startsWith(stem) && leftover.test(each.slice(stem.length)));
+  return ours.map((each) => path.join(folder, each));
 }
 
 async function aliased(name: string, config: HomeConfig, candidates: Candidate[]): Promise<Candidate | undefined> {

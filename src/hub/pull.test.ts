@@ -1,6 +1,6 @@
 // Pulling against a hub on the loopback that breaks, lies, refuses and stalls. The model is the committed fixture.
 import { mkdtempSync, readFileSync } from 'node:fs';
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -143,9 +143,17 @@ describe('pulling from the hub', () => {
     expect(await stored()).toEqual([]);
   });
 
-  it('refuses what is not a GGUF, though its checksum is right', async () => {
-    hub.repositories.set(repo, new Map([[file, Buffer.from('<html>sign in</html>'.repeat(100))]]));
-    expect((await failure(pull(`hf:${repo}`))).code).toBe('gguf_invalid');
+  it('refuses what it cannot read, but keeps it where its checksum is right, and does not fetch it again', async () => {
+    hub.repositories.set(repo, new Map([[file, Buffer.from('GGUF of another age'.repeat(100))]]));
+    for (const _ of [1, 2]) {
+      const error = await failure(pull(`hf:${repo}`));
+      expect(error.code).toBe('gguf_invalid');
+      expect(error.message).toContain(path.join(home, 'models/tiny@q8_0.gguf.part'));
+      expect(error.hint).toContain('freehold rm tiny:q8_0');
+    }
+    expect(downloads()).toHaveLength(1);
+    expect(await listLocalModels(config)).toEqual([]);
+    await removeLocalModel('tiny:q8_0', config);
     expect(await stored()).toEqual([]);
   });
 
@@ -174,6 +182,33 @@ describe('pulling from the hub', () => {
     expect(await stored()).toEqual([]);
   });
 
+  it('does not fetch again the parts that a killed pull had put in place', async () => {
+    const second = Buffer.from(fixture);
+    second.fill(7, second.length - 4096);
+    const bytes = [fixture, second];
+    hub.repositories.set(
+      repo,
+      new Map(bytes.map((part, index) => [`Big-Q4_0-0000${index + 1}-of-00002.gguf`, part] as const)),
+    );
+    const model = await pull(`hf:${repo}`);
+    // as it is after a kill between the two moves
+    const places = [model.file, model.file.replace('00001-of', '00002-of')];
+    await rename(places[1]!, `${places[1]}.part`);
+    expect(await listLocalModels(config)).toEqual([]);
+    hub.seen.length = 0;
+    expect(await pull(`hf:${repo}`)).toMatchObject({ name: 'big:q4_0', sizeBytes: 2 * fixture.length });
+    expect(downloads().map((request) => path.basename(request.path))).toEqual(['Big-Q4_0-00002-of-00002.gguf']);
+    for (const [index, place] of places.entries()) expect(await readFile(place)).toEqual(bytes[index]);
+    expect((await stored()).filter((name) => name.includes('.part'))).toEqual([]);
+
+    // one that was altered in between is found out, and fetched with the next pull
+    await rename(places[1]!, `${places[1]}.part`);
+    await writeFile(places[0]!, Buffer.alloc(fixture.length));
+    expect((await failure(pull(`hf:${repo}`))).code).toBe('checksum_mismatch');
+    expect(await pull(`hf:${repo}`)).toMatchObject({ name: 'big:q4_0' });
+    for (const [index, place] of places.entries()) expect(await readFile(place)).toEqual(bytes[index]);
+  });
+
   it('keeps two models apart that have the same name and come from different owners', async () => {
     hub.repositories.set('other/Tiny-GGUF', new Map([[file, fixture]]));
     await pull(`hf:${repo}`);
@@ -193,6 +228,28 @@ describe('pulling from the hub', () => {
     expect((await stored()).filter((name) => name.endsWith('.lock'))).toEqual([]);
     await pull(`hf:${repo}`);
     expect(downloads().at(-1)?.headers.range).toBe('bytes=50000-');
+  });
+
+  it('is not disturbed by rm, which says why it does nothing', async () => {
+    let finish = () => {};
+    hub.tricks.push(
+      onDownloads(1, (_, response, bytes) => {
+        response.writeHead(200, { etag: hub.etagOf(bytes), 'content-length': bytes.length });
+        response.write(bytes.subarray(0, 50_000));
+        finish = () => response.end(bytes.subarray(50_000));
+      }),
+    );
+    const pulling = pull(`hf:${repo}`, { patience: { ...quick, silenceMs: 30_000 } });
+    const part = path.join(home, 'models/tiny@q8_0.gguf.part');
+    await expect.poll(async () => (await stat(part).catch(() => undefined))?.size, { timeout: 30_000 }).toBe(50_000);
+    await expect(removeLocalModel('tiny:q8_0', config)).rejects.toMatchObject({
+      code: 'in_use',
+      message: expect.stringContaining('being pulled'),
+    });
+    finish();
+    expect(await readFile((await pulling).file)).toEqual(fixture);
+    await removeLocalModel('tiny:q8_0', config);
+    expect(await stored()).toEqual([]);
   });
 
   it('downloads once when two pulls of the same model run at once', async () => {
@@ -271,6 +328,47 @@ describe('a URL', () => {
     await pull(`${other.url}/${repo}/resolve/main/${file}`);
     await other.close();
     expect(other.seen.map(({ headers }) => headers.range)).toEqual([undefined, undefined]);
+  });
+});
+
+describe('a URL: what is kept of it', () => {
+  it('is no signature, and nothing that others may read', async () => {
+    const other = await startHub();
+    other.repositories.set(repo, new Map([[file, fixture]]));
+    other.tricks.push(breakAfter(100_000, 1), breakAfter(0, 3));
+    const signed = (signature: string) => `${other.url}/${repo}/resolve/main/${file}?X-Signature=${signature}`;
+    await failure(pull(signed('secret')));
+    const state = path.join(home, 'models/tiny@q8_0.gguf.part.json');
+    expect(await readFile(state, 'utf8')).not.toContain('secret');
+    expect((await stat(state)).mode & 0o077).toBe(0);
+    other.tricks.length = 0;
+    other.seen.length = 0;
+    // the next link has another signature and is of the same file
+    await pull(signed('another'));
+    await other.close();
+    expect(other.seen.map(({ headers }) => headers.range)).toEqual(['bytes=100000-']);
+    for (const name of await stored())
+      expect((await readFile(path.join(home, 'models', name))).includes('another')).toBe(false);
+  });
+});
+
+describe('the memory', () => {
+  // the process takes 80 MB, and a twentieth stays free
+  const memory = { totalBytes: 1e8, freeBytes: 85e6 };
+
+  it('decides before the bytes of a URL are fetched, once the size is known', async () => {
+    const other = await startHub();
+    other.repositories.set(repo, new Map([[file, fixture]]));
+    const address = `${other.url}/${repo}/resolve/main/${file}`;
+    expect((await failure(pull(address, { memory }))).code).toBe('does_not_fit');
+    expect((await stored()).filter((name) => name.includes('.part'))).toEqual([]);
+    expect(await pull(address, { memory, force: true })).toMatchObject({ name: 'tiny:q8_0' });
+    await other.close();
+  });
+
+  it('decides before the bytes of a repository are fetched', async () => {
+    expect((await failure(pull(`hf:${repo}`, { memory }))).code).toBe('does_not_fit');
+    expect(downloads()).toEqual([]);
   });
 });
 

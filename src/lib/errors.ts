@@ -30,13 +30,13 @@ export const errorKinds = {
   internal: kind(500, false, 'A bug in Freehold; the log has the details.'),
   model_failed: kind(500, false, 'The native library could not load or run the model.'),
   model_process_lost: kind(503, true, 'The process that ran the model died; it is being restarted.'),
-  model_loading: kind(503, true, 'The model is still being loaded.'),
   overloaded: kind(529, true, 'The queue of the model is full; wait as long as `retry-after` says.'),
   does_not_fit: kind(507, false, 'The model needs more memory than the device has free.'),
   shutting_down: kind(503, true, 'The server is stopping.'),
   // files, libraries and downloads
   gguf_invalid: kind(422, false, 'The file is not a valid GGUF; the message says which field is wrong.'),
   file_not_found: kind(404, false, 'No such file.'),
+  in_use: kind(409, true, 'Another process works on the same model; try again when it is done.'),
   file_io: kind(500, false, 'The operating system refused a read or a write.'),
   disk_full: kind(507, false, 'There is not enough free disk space.'),
   download_failed: kind(
