@@ -36,7 +36,10 @@ export interface ToolResultBlock {
 }
 export type Block = TextBlock | ImageBlock | DocumentBlock | ThinkingBlock | ToolUseBlock | ToolResultBlock;
 
-/** One turn. System text stands apart in `GenerateRequest.system`; tool results travel in a user turn. */
+/**
+ * One turn. System text stands apart in `GenerateRequest.system`; tool results travel in a user turn. Several turns of
+ * one role may follow each other: whatever runs the model joins them, a blank line between their texts.
+ */
 export interface Message {
   role: 'user' | 'assistant';
   content: Block[];

@@ -59,15 +59,10 @@ describe('a request', () => {
     });
   });
 
-  it('merges consecutive turns of one role, apart from each other', () => {
+  it('leaves texts as they were sent: joining turns is for the engine', () => {
     expect(parse({ messages: [user, { role: 'user', content: 'there' }] }).request.messages).toEqual([
-      {
-        role: 'user',
-        content: [
-          { type: 'text', text: 'hi' },
-          { type: 'text', text: '\n\nthere' },
-        ],
-      },
+      { role: 'user', content: [{ type: 'text', text: 'hi' }] },
+      { role: 'user', content: [{ type: 'text', text: 'there' }] },
     ]);
   });
 

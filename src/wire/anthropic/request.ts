@@ -2,9 +2,9 @@
 // accepted, as new SDK releases add some; what it knows and cannot do is refused by name, never dropped.
 import { z } from 'zod';
 import type { FreeholdError } from '../../lib/errors.ts';
-import type { Block, GenerateRequest, Message, Sampling, TextBlock } from '../../lib/text-model.ts';
+import type { Block, GenerateRequest, Message, TextBlock } from '../../lib/text-model.ts';
 import type { ParsedRequest, RequestContext } from '../completion.ts';
-import { mergeTurns } from '../turns.ts';
+import { largestCount, samplingOf } from '../sampling.ts';
 import { fieldError, validate } from '../validate.ts';
 
 const textBlock = z.looseObject({ type: z.literal('text'), text: z.string() });
@@ -55,9 +55,6 @@ const messagesSchema = z.looseObject({
   metadata: z.looseObject({ user_id: z.string().nullish() }).nullish(),
 });
 
-/** Larger counts mean the same to any model: no limit. */
-const largestCount = 2 ** 31 - 1;
-
 /**
  * @param body the parsed JSON of the request
  * @throws FreeholdError invalid_request or unsupported, naming the field
@@ -67,7 +64,7 @@ export function parseMessages(body: unknown, context: RequestContext): ParsedReq
   const request: GenerateRequest = {
     ...parsePrompt(given, context),
     maxTokens: Math.min(given.max_tokens, largestCount),
-    sampling: parseSampling(given),
+    sampling: samplingOf(given),
   };
   if (given.stop_sequences && given.stop_sequences.length > 0) request.stop = given.stop_sequences;
   return { model: given.model, stream: given.stream ?? false, request };
@@ -97,7 +94,9 @@ function parsePrompt(given: z.output<typeof countTokensSchema>, { tenant, traceI
     }
     return { role, content: blocks };
   });
-  const request: GenerateRequest = { messages: mergeTurns(messages), tenant, traceId };
+  // what is left without content, such as a turn of thoughts only, is no turn; the engine joins neighbours of one role
+  const turns = messages.filter((turn) => turn.content.length > 0);
+  const request: GenerateRequest = { messages: turns, tenant, traceId };
   const system = systemText(given.system);
   if (system !== '') request.system = [{ type: 'text', text: system }];
   return request;
@@ -152,14 +151,4 @@ function refuseUnsupported(given: z.output<typeof countTokensSchema>): void {
 
 function unsupported(path: (string | number)[], message: string, hint?: string): FreeholdError {
   return fieldError('unsupported', path, `${message}.`, 'dots', hint);
-}
-
-function parseSampling(given: z.output<typeof messagesSchema>): Sampling {
-  const sampling: Sampling = {};
-  if (typeof given.temperature === 'number') sampling.temperature = given.temperature;
-  if (typeof given.top_p === 'number') sampling.topP = given.top_p;
-  if (typeof given.top_k === 'number') sampling.topK = Math.min(given.top_k, largestCount);
-  if (typeof given.min_p === 'number') sampling.minP = given.min_p;
-  if (typeof given.seed === 'number') sampling.seed = Number(BigInt.asUintN(32, BigInt(given.seed)));
-  return sampling;
 }

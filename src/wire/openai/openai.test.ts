@@ -95,6 +95,8 @@ describe('a bad request names the field and what was expected', () => {
     ['max_tokens of 0', { max_tokens: 0 }, 'max_tokens', /greater than or equal to 1/],
     ['a negative limit', { max_completion_tokens: -1 }, 'max_completion_tokens', /greater than or equal to 1/],
     ['five stop strings', { stop: ['a', 'b', 'c', 'd', 'e'] }, 'stop', /At most 4 items/],
+    ['a stop string too long', { stop: 'x'.repeat(1001) }, 'stop', /At most 1000 characters/],
+    ['one of several too long', { stop: ['a', 'x'.repeat(1001)] }, 'stop[1]', /At most 1000 characters/],
     ['an empty stop string', { stop: ['a', ''] }, 'stop[1]', /not be empty/],
     ['n of 0', { n: 0 }, 'n', /greater than or equal to 1/],
   ])('%s', (_, changes, field, message) => {

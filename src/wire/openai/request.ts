@@ -2,9 +2,9 @@
 // know are accepted; what it knows and cannot do is refused by name, never dropped.
 import { z } from 'zod';
 import type { FreeholdError } from '../../lib/errors.ts';
-import type { GenerateRequest, Message, Sampling, TextBlock } from '../../lib/text-model.ts';
+import type { GenerateRequest, Message, TextBlock } from '../../lib/text-model.ts';
 import type { ParsedRequest, RequestContext } from '../completion.ts';
-import { mergeTurns } from '../turns.ts';
+import { largestCount, samplingOf } from '../sampling.ts';
 import { fieldError, validate } from '../validate.ts';
 
 const textPart = z.looseObject({ type: z.literal('text'), text: z.string() });
@@ -36,7 +36,7 @@ const chatSchema = z.looseObject({
   messages: z.array(message).min(1),
   max_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
-  stop: z.union([z.string(), z.array(z.string().min(1).max(1000)).max(4)]).nullish(),
+  stop: z.union([z.string().max(1000), z.array(z.string().min(1).max(1000)).max(4)]).nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
   temperature: z.number().min(0).max(2).nullish(),
@@ -64,8 +64,6 @@ const chatSchema = z.looseObject({
 
 type Chat = z.output<typeof chatSchema>;
 
-const largestCount = 2 ** 31 - 1;
-
 /** A chat request, and whether its stream ends with a chunk about usage. */
 export interface ParsedChat extends ParsedRequest {
   includeUsage: boolean;
@@ -90,13 +88,12 @@ export function parseChat(body: unknown, { tenant, traceId }: RequestContext): P
     }
     const blocks = toBlocks(item.content, [...path, 'content']);
     if (item.role === 'system' || item.role === 'developer') system.push(...blocks.map(({ text }) => text));
-    else messages.push({ role: item.role, content: blocks });
+    else if (blocks.length > 0) messages.push({ role: item.role, content: blocks });
   });
-  const turns = mergeTurns(messages);
-  if (turns.length === 0 && system.length === 0) {
+  if (messages.length === 0 && system.length === 0) {
     throw fieldError('invalid_request', ['messages'], 'There is nothing to answer: every message is empty', 'brackets');
   }
-  const request: GenerateRequest = { messages: turns, sampling: parseSampling(given), tenant, traceId };
+  const request: GenerateRequest = { messages, sampling: samplingOf(given), tenant, traceId };
   if (system.length > 0) request.system = [{ type: 'text', text: system.join('\n\n') }];
   const maxTokens = given.max_completion_tokens ?? given.max_tokens;
   if (typeof maxTokens === 'number') request.maxTokens = Math.min(maxTokens, largestCount);
@@ -158,16 +155,6 @@ function unsupported(path: (string | number)[], message: string, hint?: string):
 }
 
 function parseStop(stop: Chat['stop']): string[] {
-  if (typeof stop === 'string') return stop === '' ? [] : [stop.slice(0, 1000)];
+  if (typeof stop === 'string') return stop === '' ? [] : [stop];
   return stop ?? [];
-}
-
-function parseSampling(given: Chat): Sampling {
-  const sampling: Sampling = {};
-  if (typeof given.temperature === 'number') sampling.temperature = given.temperature;
-  if (typeof given.top_p === 'number') sampling.topP = given.top_p;
-  if (typeof given.top_k === 'number') sampling.topK = Math.min(given.top_k, largestCount);
-  if (typeof given.min_p === 'number') sampling.minP = given.min_p;
-  if (typeof given.seed === 'number') sampling.seed = Number(BigInt.asUintN(32, BigInt(given.seed)));
-  return sampling;
 }
