@@ -2,6 +2,7 @@
 // generation when the caller goes away, and keeps the times that answers and metrics show.
 import { asFreeholdError, FreeholdError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
+import { settledWithin } from '../lib/settled.ts';
 import type { GenerateEvent, TextModel } from '../lib/text-model.ts';
 import {
   type AnswerMeta,
@@ -148,19 +149,6 @@ async function stream(
   c.var.facts.streaming = true;
   void pump();
   return c.body(out.readable, 200, { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' });
-}
-
-/** Waits for a promise, at most so long; a failure within that time is thrown. */
-async function settledWithin(promise: Promise<unknown>, waitMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, waitMs);
-  });
-  try {
-    await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 interface Stopwatch {

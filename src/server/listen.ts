@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Config } from '../lib/config.ts';
 import { FreeholdError } from '../lib/errors.ts';
+import { settledWithin } from '../lib/settled.ts';
 import type { App } from './context.ts';
 import { isLoopback } from './guard.ts';
 
@@ -58,10 +59,10 @@ export async function listen(app: App, { host, port }: Config): Promise<Listenin
       // a connection kept alive becomes idle only when its answer is out
       const sweep = setInterval(() => server.closeIdleConnections(), 20);
       try {
-        await within(graceMs, drained);
+        await settledWithin(drained, graceMs);
         await between();
         // what just failed gets a moment to tell its caller
-        await within(500, drained);
+        await settledWithin(drained, 500);
       } finally {
         clearInterval(sweep);
         server.closeAllConnections();
@@ -69,16 +70,6 @@ export async function listen(app: App, { host, port }: Config): Promise<Listenin
       await drained;
     },
   };
-}
-
-/** Waits for a promise, at most so long. */
-async function within(limitMs: number, promise: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
-  });
-  await Promise.race([promise, late]);
-  clearTimeout(timer);
 }
 
 function listenError(cause: NodeJS.ErrnoException, host: string, port: number): FreeholdError {

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFakeModel, type FakeModel } from '../../test/support/fake-model.ts';
@@ -65,18 +65,94 @@ describe('a model', () => {
     expect(opened.map(({ closed }) => closed)).toEqual([true, false]);
   });
 
-  it('that could not be loaded is tried again at the next request', async () => {
-    let broken = true;
+  it('that could not be loaded is tried again after a growing wait; until then the same error is the answer', async () => {
+    let [nowMs, tries, broken] = [0, 0, true];
     const models = registry({
+      now: () => nowMs,
       open: async ({ name }) => {
-        if (broken) throw new FreeholdError('model_failed', 'no');
+        tries += 1;
+        if (broken) throw new FreeholdError('model_failed', `died ${tries}`);
         return createFakeModel(name);
       },
     });
-    await expect(models.get('a')).rejects.toMatchObject({ code: 'model_failed' });
+    const failure = () =>
+      models.get('a').then(
+        () => undefined,
+        (error: FreeholdError) => `${error.code}: ${error.message}`,
+      );
+    expect(await failure()).toBe('model_failed: died 1');
     expect(models.status()).toEqual([]);
+    // each wait, and what is told just before its end and at it
+    for (const [index, waitMs] of [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000].entries()) {
+      nowMs += waitMs - 1;
+      await expect(models.get('a')).rejects.toMatchObject({
+        message: `died ${index + 1}`,
+        retryAfterMs: 1,
+        hint: expect.stringContaining('next try is in 1 s'),
+      });
+      nowMs += 1;
+      expect(await failure()).toBe(`model_failed: died ${index + 2}`);
+    }
+    expect(tries).toBe(8);
+    await expect(models.get('b')).rejects.toMatchObject({ message: 'died 9' });
+
+    nowMs += 30_000;
     broken = false;
+    const model = (await models.get('a')) as FakeModel;
+    // a success clears what was: the next failure waits a second again
+    broken = true;
+    model.state = 'failed';
+    expect(await failure()).toBe('model_failed: died 11');
+    nowMs += 1000;
+    expect(await failure()).toBe('model_failed: died 12');
+  });
+
+  it('that could not be loaded is tried at once when its file changed', async () => {
+    const file = path.join(home, 'a.gguf');
+    const models = registry({
+      now: () => 0,
+      open: async ({ name }) => {
+        if (readFileSync(file, 'utf8') === 'GGUF') throw new FreeholdError('gguf_invalid', 'cut off');
+        return createFakeModel(name);
+      },
+    });
+    await expect(models.get('a')).rejects.toMatchObject({ code: 'gguf_invalid' });
+    await expect(models.get('a')).rejects.toMatchObject({ code: 'gguf_invalid' });
+    writeFileSync(file, 'GGUF, whole');
     expect((await models.get('a')).name).toBe('a');
+  });
+
+  it('for which there was no room is tried anew each time', async () => {
+    let full = true;
+    const models = registry({
+      now: () => 0,
+      plan: async () => {
+        if (full) throw new FreeholdError('does_not_fit', 'too big');
+        return shape;
+      },
+    });
+    await expect(models.get('a')).rejects.toMatchObject({ code: 'does_not_fit' });
+    full = false;
+    expect((await models.get('a')).name).toBe('a');
+  });
+
+  it('whose load is stuck is given up, and blocks no other', async () => {
+    const signals: AbortSignal[] = [];
+    const models = registry({
+      loadTimeoutMs: 50,
+      open: async ({ name }, _logger, signal) => {
+        signals.push(signal);
+        if (name === 'a') await new Promise(() => {});
+        return createFakeModel(name);
+      },
+    });
+    const [stuck, other] = await Promise.allSettled([models.get('a'), models.get('b')]);
+    expect(stuck).toMatchObject({ reason: { code: 'model_failed', message: expect.stringContaining('took longer') } });
+    expect(other).toMatchObject({ value: { name: 'b' } });
+    expect(signals[0]?.aborted).toBe(true);
+    // and not begun again at once
+    await expect(models.get('a')).rejects.toMatchObject({ message: expect.stringContaining('took longer') });
+    expect(signals).toHaveLength(2);
   });
 
   it('is loaded with what the plan and the configuration say', async () => {
@@ -191,6 +267,29 @@ describe('memory', () => {
 });
 
 describe('closing', () => {
+  it('does not wait for loads to come to their end, and ends what comes late', async () => {
+    let finish: (model: FakeModel) => void = () => {};
+    let told: AbortSignal | undefined;
+    const models = registry({
+      open: async (_options, _logger, signal) => {
+        told = signal;
+        // deaf to its signal
+        return new Promise<FakeModel>((resolve) => {
+          finish = resolve;
+        });
+      },
+    });
+    const waiting = [models.get('a'), models.get('b')].map((load) => load.catch((error: FreeholdError) => error.code));
+    await expect.poll(() => told, soon).toBeDefined();
+    const closing = models.close();
+    expect(await Promise.all(waiting)).toEqual(['shutting_down', 'shutting_down']);
+    expect(told?.aborted).toBe(true);
+    await closing;
+    const late = createFakeModel('a');
+    finish(late);
+    await expect.poll(() => late.closed, soon).toBe(true);
+  });
+
   it('ends every model, also one that is being loaded, and refuses more', async () => {
     let finish: () => void = () => {};
     const models = registry({

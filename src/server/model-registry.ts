@@ -4,11 +4,14 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { requireChat } from '../hub/chat-only.ts';
 import type { ModelKind } from '../hub/types.ts';
-import type { LocalModelState, LocalTextModel, openLocalModel } from '../infer/client.ts';
+import type { LocalModelState, LocalTextModel } from '../infer/client.ts';
 import { loadOptions } from '../infer/load-options.ts';
+import type { LoadOptions } from '../infer/protocol.ts';
 import type { Config } from '../lib/config.ts';
 import { asFreeholdError, FreeholdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { settledWithin } from '../lib/settled.ts';
+import { createLoadFailures } from './load-failures.ts';
 import { nearestNames } from './nearest-names.ts';
 
 /** The least that must be known of a model's file to load it. */
@@ -22,7 +25,8 @@ export interface ModelFile {
 
 export interface ModelRegistryOptions {
   config: Config;
-  open: typeof openLocalModel;
+  /** Loads a model, as `openLocalModel` does; ends what it began when `signal` is aborted. */
+  open(options: LoadOptions, logger: Logger, signal: AbortSignal): Promise<LocalTextModel>;
   /** The model of that name on this machine, aliases of the catalogue included. */
   find(name: string): Promise<ModelFile | undefined>;
   /** Context and conversations to load a model with. Throws does_not_fit when it needs more memory than is free. */
@@ -30,7 +34,14 @@ export interface ModelRegistryOptions {
   /** Names on this machine, and names that `freehold pull` knows; for error messages. */
   names(): Promise<{ here: string[]; catalogue: string[] }>;
   logger: Logger;
+  /** Longest a load may take, in milliseconds. Default 30 minutes: hundreds of gigabytes from a slow disk. */
+  loadTimeoutMs?: number;
+  /** Milliseconds, for waits after failed loads; tests turn the clock. */
+  now?: () => number;
 }
+
+/** How long `close` waits for loads to end that it has stopped, in milliseconds. */
+const stopLoadsMs = 3000;
 
 /** A loaded or loading model, as `/health` and `/metrics` show it. */
 export interface ModelStatus {
@@ -56,7 +67,7 @@ export interface ModelRegistry {
   status(): ModelStatus[];
   /** The models that run, for their statistics. */
   running(): LocalTextModel[];
-  /** Ends every model process; requests in flight fail with shutting_down. */
+  /** Ends every model process, loads under way included; requests in flight fail with shutting_down. */
   close(): Promise<void>;
 }
 
@@ -64,6 +75,8 @@ interface Entry {
   source: ModelFile;
   /** The load, done or not; failed loads leave the table. */
   loading: Promise<LocalTextModel>;
+  /** Stops the load. */
+  abort: AbortController;
   model: LocalTextModel | undefined;
   /** Larger is more recent. */
   lastUsed: number;
@@ -72,7 +85,8 @@ interface Entry {
 }
 
 export function createModelRegistry(options: ModelRegistryOptions): ModelRegistry {
-  const { config, logger } = options;
+  const { config, logger, loadTimeoutMs = 30 * 60_000 } = options;
+  const failures = createLoadFailures(options.now);
   /** By the model's own name. */
   const entries = new Map<string, Entry>();
   /** Every name that was asked for and led to a model -> its own name. */
@@ -81,6 +95,8 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
   let closed = false;
   /** Loads wait for each other, so that each sees the memory the one before it took. */
   let lastLoad: Promise<unknown> = Promise.resolve();
+  /** What `open` has begun and not ended, given up or not. */
+  const opening = new Set<Promise<unknown>>();
 
   const alive = (entry: Entry | undefined): boolean =>
     entry !== undefined && entry.model?.state !== 'failed' && entry.model?.state !== 'closed';
@@ -130,7 +146,38 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
     });
   }
 
-  async function load(source: ModelFile): Promise<LocalTextModel> {
+  /** Loads a model; gives up when aborted or after `loadTimeoutMs`, whether or not what was begun ends by that. */
+  async function load(source: ModelFile, abort: AbortController): Promise<LocalTextModel> {
+    const { signal } = abort;
+    signal.throwIfAborted();
+    const tooLong = setTimeout(() => abort.abort(loadTookTooLong(source.name, loadTimeoutMs)), loadTimeoutMs);
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    const work = begin(source, signal);
+    opening.add(work);
+    work.then(
+      (model) => {
+        opening.delete(work);
+        if (signal.aborted) void model.close();
+      },
+      () => opening.delete(work),
+    );
+    try {
+      const model = await Promise.race([work, aborted]);
+      failures.clear(source);
+      return model;
+    } catch (error) {
+      // room may be made at any time, and a file may come back: these are looked for anew each time
+      const passing = ['does_not_fit', 'file_not_found', 'shutting_down'].includes(asFreeholdError(error).code);
+      if (!passing) failures.note(source, error);
+      throw error;
+    } finally {
+      clearTimeout(tooLong);
+    }
+  }
+
+  async function begin(source: ModelFile, signal: AbortSignal): Promise<LocalTextModel> {
     if (!existsSync(source.file)) {
       throw new FreeholdError(
         'file_not_found',
@@ -142,13 +189,8 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
       );
     }
     const shape = await makeRoom(source);
-    if (closed) throw shuttingDown();
-    const model = await options.open(loadOptions(source, shape, config), logger);
-    if (closed) {
-      await model.close();
-      throw shuttingDown();
-    }
-    return model;
+    signal.throwIfAborted();
+    return options.open(loadOptions(source, shape, config), logger, signal);
   }
 
   /** Unloads models nobody uses, oldest first, until this one fits. */
@@ -172,13 +214,16 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
   async function get(name: string): Promise<LocalTextModel> {
     if (closed) throw shuttingDown();
     const source = await resolve(name);
+    if (closed) throw shuttingDown();
     requireChat(source);
     let entry = entries.get(source.name);
     if (!entry || !alive(entry)) {
+      failures.throwIfRecent(source);
       void entry?.model?.close();
-      const loading = lastLoad.then(() => load(source));
+      const abort = new AbortController();
+      const loading = lastLoad.then(() => load(source, abort));
       lastLoad = loading.catch(() => undefined);
-      const fresh: Entry = { source, loading, model: undefined, lastUsed: 0, holds: 0 };
+      const fresh: Entry = { source, loading, abort, model: undefined, lastUsed: 0, holds: 0 };
       entries.set(source.name, fresh);
       loading.then(
         (model) => {
@@ -224,14 +269,22 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
       closed = true;
       const open = [...entries.values()];
       entries.clear();
-      // a load under way ends itself when it sees that the registry is closed
-      await Promise.all(open.map(({ model, loading }) => (model ? model.close() : loading.catch(() => undefined))));
+      for (const { abort } of open) abort.abort(shuttingDown());
+      await Promise.all(open.map(({ model }) => model?.close()));
+      if (!(await settledWithin(Promise.allSettled(opening), stopLoadsMs))) {
+        logger.warn('a model that was being loaded does not stop; its process is left behind');
+      }
     },
   };
 }
 
 const shuttingDown = () =>
   new FreeholdError('shutting_down', 'The server is stopping.', { hint: 'Try again in a moment.' });
+
+const loadTookTooLong = (name: string, limitMs: number) =>
+  new FreeholdError('model_failed', `Loading ${name} took longer than ${Math.round(limitMs / 60_000)} minutes.`, {
+    hint: 'Its disk may be slow or broken; the log of the server says more.',
+  });
 
 const isPath = (name: string) => /[\\]|^[/.~]|\.\.|\.gguf$/i.test(name);
 
