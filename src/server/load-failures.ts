@@ -2,24 +2,29 @@
 // whole load. Until a growing wait is over the same error is the answer; a change of the file ends the wait.
 import { statSync } from 'node:fs';
 import { asFreeholdError, FreeholdError } from '../lib/errors.ts';
-import type { ModelFile } from './model-registry.ts';
+
+interface FailedModel {
+  name: string;
+  /** Its change counts as a reason to try again. */
+  file: string;
+}
 
 const firstWaitMs = 1000;
 const longestWaitMs = 30_000;
 
 export interface LoadFailures {
   /** @throws FreeholdError what the last load failed with, while its wait is not over */
-  throwIfRecent(model: ModelFile): void;
+  throwIfRecent(model: FailedModel): void;
   /** Notes that a load failed: the next wait is 1 s, then twice the one before, at most 30 s. */
-  note(model: ModelFile, error: unknown): void;
+  note(model: FailedModel, error: unknown): void;
   /** Forgets the failures of a model: it was loaded. */
-  clear(model: ModelFile): void;
+  clear(model: FailedModel): void;
 }
 
 /** @param now milliseconds, any clock that does not go back; tests turn it */
 export function createLoadFailures(now: () => number = () => performance.now()): LoadFailures {
   const failures = new Map<string, { error: FreeholdError; waitMs: number; untilMs: number; stamp: string }>();
-  const last = (model: ModelFile) => {
+  const last = (model: FailedModel) => {
     const failure = failures.get(model.name);
     return failure?.stamp === stampOf(model.file) ? failure : undefined;
   };
