@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { locateLibraries, verifyLibraries } from '../native/locate.ts';
+import { openStore } from '../store/open.ts';
+import { createSession, findSession } from '../store/sessions.ts';
 
 const main = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
 const fixture = path.resolve(import.meta.dirname, '../../test/fixtures/tiny.gguf');
@@ -192,6 +194,22 @@ describe('keys', () => {
     const again = await freehold(['keys', 'revoke', id]);
     expect(again).toMatchObject({ status: 1, stdout: '' });
     expect(again.stderr).toContain('revoked already');
+  });
+
+  it('come with the sign-ins of the page, which one command ends', async () => {
+    const env = { FREEHOLD_HOME: path.join(folder, 'sessions-home') };
+    const store = openStore(env.FREEHOLD_HOME);
+    const token = await createSession(store, { name: 'owner', role: 'admin' });
+    const listed = await freehold(['keys', 'list', '--json'], { env });
+    expect(JSON.parse(listed.stdout).sessions).toMatchObject([{ name: 'owner', role: 'admin', keyId: null }]);
+    expect((await freehold(['keys', 'list'], { env })).stdout).toContain('keys revoke --sessions');
+    expect((await freehold(['keys', 'revoke'], { env })).status).toBe(2);
+    expect((await freehold(['keys', 'revoke', 'key_1', '--sessions'], { env })).status).toBe(2);
+    expect(await findSession(store, token)).toBeDefined();
+    const ended = await freehold(['keys', 'revoke', '--sessions'], { env });
+    expect(ended).toMatchObject({ status: 0, stdout: 'Ended 1 sign-in of the page.\n' });
+    expect(await findSession(store, token)).toBeUndefined();
+    await store.close();
   });
 
   it('print the key alone on standard output, for $(…)', async () => {

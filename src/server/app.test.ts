@@ -188,7 +188,7 @@ describe('operations', () => {
     expect(await json(response)).toEqual({
       status: 'ok',
       version: '0.0.0',
-      models: [{ name: 'fake', state: 'ready' }],
+      models: { ready: 1 },
     });
   });
 

@@ -43,7 +43,7 @@ export interface ModelRegistryOptions {
 /** How long `close` waits for loads to end that it has stopped, in milliseconds. */
 const stopLoadsMs = 3000;
 
-/** A loaded or loading model, as `/health` and `/metrics` show it. */
+/** A loaded or loading model. */
 export interface ModelStatus {
   name: string;
   state: LocalModelState;

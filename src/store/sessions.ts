@@ -53,6 +53,36 @@ export async function findSession(store: Store, token: string): Promise<Session 
   return { keyId: row.key_id ?? undefined, name: row.name, role: row.role, expiresAt: row.expires_at };
 }
 
+/** A session as it may be shown. */
+export interface SessionRecord extends Session {
+  /** Milliseconds since 1970. */
+  createdAt: number;
+}
+
+/** Sessions that have not ended, oldest first. */
+export async function listSessions(store: Store): Promise<SessionRecord[]> {
+  const rows = await store.db
+    .selectFrom('sessions')
+    .selectAll()
+    .where('expires_at', '>', Date.now())
+    .orderBy('created_at')
+    .execute();
+  return rows.map((row) => ({
+    keyId: row.key_id ?? undefined,
+    name: row.name,
+    role: row.role,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+  }));
+}
+
+/** Ends every session; a running server refuses them from its next request on. @returns how many had not ended yet */
+export async function endSessions(store: Store): Promise<number> {
+  const open = await listSessions(store);
+  await store.db.deleteFrom('sessions').execute();
+  return open.length;
+}
+
 /** Ends a session; an unknown token is no error. */
 export async function deleteSession(store: Store, token: string): Promise<void> {
   await store.db.deleteFrom('sessions').where('hash', '=', hashSecret(token)).execute();

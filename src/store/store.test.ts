@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createKey, findKey, hasKeys, listKeys, revokeKey } from './keys.ts';
 import { databaseName, openStore, type Store } from './open.ts';
 import { migrations } from './schema.ts';
-import { createSession, deleteSession, findSession } from './sessions.ts';
+import { createSession, deleteSession, endSessions, findSession, listSessions } from './sessions.ts';
 
 let root: string;
 let home: string;
@@ -168,6 +168,24 @@ describe('sessions', () => {
     expect(found.filter(Boolean)).toHaveLength(1);
     await deleteSession(store, token);
     expect(await findSession(store, token)).toBeUndefined();
+  });
+
+  it('are listed, and all ended at once', async () => {
+    const { id } = await createKey(store, { name: 'one', role: 'member' });
+    const tokens = [
+      await createSession(store, { name: 'owner', role: 'admin' }),
+      await createSession(store, { keyId: id, name: 'one', role: 'member' }),
+    ];
+    const listed = await listSessions(store);
+    expect(listed.map(({ name, role, keyId }) => [name, role, keyId])).toEqual([
+      ['owner', 'admin', undefined],
+      ['one', 'member', id],
+    ]);
+    for (const token of tokens) expect(JSON.stringify(listed)).not.toContain(token);
+    expect(await endSessions(store)).toBe(2);
+    for (const token of tokens) expect(await findSession(store, token)).toBeUndefined();
+    expect(await listSessions(store)).toEqual([]);
+    expect(await endSessions(store)).toBe(0);
   });
 
   const hashes = async () => (await store.db.selectFrom('sessions').select('hash').execute()).map(({ hash }) => hash);

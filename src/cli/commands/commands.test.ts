@@ -7,7 +7,7 @@ import { createStyle } from '../output.ts';
 import { displayWidth } from '../text.ts';
 import { splitWords } from './chat.ts';
 import { findProblems, nativeLines, operationLines } from './doctor.ts';
-import { ago, keyTable } from './keys.ts';
+import { ago, keyTable, signInLine } from './keys.ts';
 import { catalogueTables, formatContext, localTable } from './models.ts';
 import { ready, welcome } from './up.ts';
 
@@ -92,6 +92,16 @@ describe('keys', () => {
     expect(ago(0, 1000)).toBe('just now');
     expect(ago(0, 5 * hour)).toBe('5 h ago');
     expect(ago(0, 100 * hour)).toBe('1970-01-01');
+  });
+});
+
+describe('sign-ins of the page', () => {
+  it('are told in a line that says how to end them', () => {
+    const session = { keyId: undefined, name: 'owner', role: 'admin' as const, createdAt: 0, expiresAt: 1 };
+    expect(signInLine([], 0)).toBeUndefined();
+    expect(signInLine([session, { ...session, keyId: 'key_1', createdAt: 60_000 }], 400_000)).toBe(
+      'Signed in to the page: 2, 1 of them with the link of `freehold up`; the last one 6 min ago. To end all: freehold keys revoke --sessions',
+    );
   });
 });
 

@@ -1,9 +1,11 @@
-// `freehold keys create | list | revoke`: API keys, straight in the store; no server is needed, and a running one
-// obeys from its next request on.
+// `freehold keys create | list | revoke`: API keys, and the page's sign-ins, straight in the store; no server is needed,
+// and a running one obeys from its next request on.
 import { type Command, Option } from 'commander';
 import type { ApiKey, Role } from '../../store/keys.ts';
 import type { Store } from '../../store/open.ts';
+import type { SessionRecord } from '../../store/sessions.ts';
 import { type CommonOptions, finish, type Invocation } from '../command.ts';
+import { usageError } from '../failure.ts';
 import { type Style, table } from '../output.ts';
 
 export function addKeys(program: Command): void {
@@ -40,39 +42,62 @@ export function addKeys(program: Command): void {
     keys
       .command('list')
       .summary('list the keys')
-      .description('Lists every key, revoked ones too. Keys themselves are not kept.'),
+      .description(
+        'Lists every key, revoked ones too, and who is signed in to the page. Keys themselves are not kept.',
+      ),
     [],
     (invocation) =>
       withStore(invocation, async (store) => {
-        const { listKeys } = await import('../../store/keys.ts');
+        const [{ listKeys }, { listSessions }] = await Promise.all([
+          import('../../store/keys.ts'),
+          import('../../store/sessions.ts'),
+        ]);
         const { output } = invocation;
-        const all = await listKeys(store);
+        const [all, signIns] = [await listKeys(store), await listSessions(store)];
         output.data({
           keys: all.map((key) => ({ ...key, lastUsedAt: key.lastUsedAt ?? null, revokedAt: key.revokedAt ?? null })),
+          sessions: signIns.map((session) => ({ ...session, keyId: session.keyId ?? null })),
         });
         if (all.length === 0) {
           output.prose(
             'No keys yet. `freehold up` makes the first one; `freehold keys create --name me --role admin` another.',
           );
         } else for (const line of keyTable(all, output.style, output.columns, Date.now())) output.line(line);
+        const line = signInLine(signIns, Date.now());
+        if (line !== undefined) output.prose(`\n${line}`);
       }),
   );
 
-  finish<CommonOptions>(
+  finish<CommonOptions & { sessions?: boolean }>(
     keys
       .command('revoke')
-      .summary('revoke a key')
+      .summary('revoke a key, or end every sign-in of the page')
       .description(
         'Revokes a key and every sign-in made with it; a running server refuses it from its next request on.',
       )
-      .argument('<id>', 'the id `freehold keys list` shows (key_…)'),
+      .argument('[id]', 'the id `freehold keys list` shows (key_…)')
+      .option('--sessions', 'End every sign-in of the page, also those made with the link of `freehold up`.'),
     [],
     (invocation) =>
       withStore(invocation, async (store) => {
+        const { output, options } = invocation;
+        const given = invocation.args[0];
+        if ((given === undefined) === (options.sessions !== true)) {
+          throw usageError(
+            'Name either a key or --sessions.',
+            '`freehold keys list` shows the ids of the keys (key_…).',
+          );
+        }
+        if (options.sessions) {
+          const { endSessions } = await import('../../store/sessions.ts');
+          const ended = await endSessions(store);
+          output.data({ endedSessions: ended });
+          output.line(`Ended ${ended === 1 ? '1 sign-in' : `${ended} sign-ins`} of the page.`);
+          return;
+        }
         const { listKeys, revokeKey } = await import('../../store/keys.ts');
         const { FreeholdError } = await import('../../lib/errors.ts');
-        const { output } = invocation;
-        const id = String(invocation.args[0]);
+        const id = String(given);
         if (!(await revokeKey(store, id))) {
           const known = (await listKeys(store)).find((key) => key.id === id);
           throw new FreeholdError(
@@ -96,6 +121,15 @@ async function withStore(invocation: Invocation<CommonOptions>, work: (store: St
   } finally {
     await store.close();
   }
+}
+
+/** Who is signed in to the page, in a sentence; undefined when nobody is. @param nowMs milliseconds since 1970 */
+export function signInLine(sessions: readonly SessionRecord[], nowMs: number): string | undefined {
+  const last = sessions.at(-1);
+  if (!last) return undefined;
+  const byLink = sessions.filter(({ keyId }) => keyId === undefined).length;
+  const links = byLink === 0 ? '' : `, ${byLink} of them with the link of \`freehold up\``;
+  return `Signed in to the page: ${sessions.length}${links}; the last one ${ago(last.createdAt, nowMs)}. To end all: freehold keys revoke --sessions`;
 }
 
 /** Keys as a table. @param nowMs milliseconds since 1970 */
