@@ -28,16 +28,9 @@ export interface SessionsTable {
   expires_at: number;
 }
 
-/** Single facts about this deployment, such as when it first started. */
-export interface MetaTable {
-  name: string;
-  value: string;
-}
-
 export interface Schema {
   api_keys: ApiKeysTable;
   sessions: SessionsTable;
-  meta: MetaTable;
 }
 
 /** Migration n takes a database from version n to version n + 1. */
@@ -62,6 +55,5 @@ export const migrations: readonly (readonly string[])[] = [
        expires_at integer not null
      )`,
     'create index sessions_by_key on sessions (key_id)',
-    'create table meta (name text primary key, value text not null)',
   ],
 ];
