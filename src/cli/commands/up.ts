@@ -1,6 +1,5 @@
 // `freehold up`: the whole product on one machine. Listens at once, fetches the default model when it is not here,
 // loads it, and says where to click. The model may fail to come; the server stays up and says what to do.
-import { spawn } from 'node:child_process';
 import type { Command } from 'commander';
 import type { Config, ConfigKey } from '../../lib/config.ts';
 import type { FreeholdError } from '../../lib/errors.ts';
@@ -33,12 +32,17 @@ export function addUp(program: Command): void {
       const stopping = new AbortController();
       const stopped = untilStopped(stopping, output);
       const server = await startServer(values, createLogger(options.verbose ? 'debug' : level));
+      let closePage = () => {};
       try {
         for (const line of welcome(server, freeholdVersion(), values.auth, output.style)) output.line(line);
-        if (options.open) openInBrowser(server.signInUrl);
+        if (options.open) {
+          const { openInBrowser } = await import('../browser.ts');
+          closePage = openInBrowser(server.signInUrl);
+        }
         await Promise.race([bringModel(server, values, output, stopping.signal, Boolean(options.verbose)), stopped]);
         await stopped;
       } finally {
+        closePage();
         await server.close();
       }
     },
@@ -169,17 +173,4 @@ function untilStopped(stopping: AbortController, output: Output): Promise<void> 
     process.on('SIGINT', stop);
     process.on('SIGTERM', stop);
   });
-}
-
-function openInBrowser(url: string): void {
-  const [program, args]: [string, string[]] =
-    process.platform === 'darwin'
-      ? ['open', [url]]
-      : process.platform === 'win32'
-        ? ['rundll32', ['url.dll,FileProtocolHandler', url]]
-        : ['xdg-open', [url]];
-  const child = spawn(program, args, { stdio: 'ignore', detached: true });
-  // no browser here: the address stands above, to be clicked
-  child.on('error', () => {});
-  child.unref();
 }
