@@ -7,7 +7,7 @@ import path from 'node:path';
 import type { AvailableMemory, ModelProblem } from '../hub/types.ts';
 import type { ResolvedConfig } from '../lib/config.ts';
 import { formatBytes } from '../lib/units.ts';
-import { freeholdVersion } from './version.ts';
+import { freeholdVersion } from '../lib/version.ts';
 
 export interface HostReport {
   freehold: string;

@@ -1,5 +1,6 @@
 // The command line as a whole: which commands there are, and what happens to a command line that is none of them.
 import { type Argument, Command, CommanderError } from 'commander';
+import { freeholdVersion } from '../lib/version.ts';
 import { ExitStatus } from './command.ts';
 import { addChat } from './commands/chat.ts';
 import { addConfig } from './commands/config.ts';
@@ -10,7 +11,6 @@ import { addPull } from './commands/pull.ts';
 import { addRemove } from './commands/rm.ts';
 import { addUp } from './commands/up.ts';
 import { reportFailure, usageError } from './failure.ts';
-import { freeholdVersion } from './version.ts';
 
 /** The whole program, nothing parsed yet. It throws where commander would end the process. */
 export function createProgram(): Command {

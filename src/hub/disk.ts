@@ -1,6 +1,7 @@
 // The disk: room on it, errors it gives, files that are there whole or not at all.
 import { mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
+import { isDiskFull, syncFolder } from '../lib/disk.ts';
 import { FreeholdError } from '../lib/errors.ts';
 import { formatBytes } from '../lib/units.ts';
 
@@ -43,7 +44,7 @@ export async function requireDiskSpace(
 export function diskError(error: unknown, file: string, doing: string): FreeholdError {
   if (error instanceof FreeholdError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isDiskFull(error)) {
     return new FreeholdError('disk_full', `The disk is full: ${doing} ${file} stopped.`, {
       cause: error,
       hint: 'Free some space and pull again: it goes on where it stopped. FREEHOLD_HOME may be on a larger disk.',
@@ -91,13 +92,6 @@ export async function moveDurably(from: string, to: string): Promise<void> {
   } catch (error) {
     throw diskError(error, to, 'Writing');
   }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  // a folder cannot be opened everywhere; where it cannot, the rename is durable soon enough
-  const handle = await open(folder, 'r').catch(() => undefined);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
 }
 
 /** Makes a folder and its parents. @throws FreeholdError file_io, disk_full */

@@ -1,6 +1,7 @@
 // Brings a model here: finds out what a reference means and asks its sources in order. Safe to kill at any moment and
 // to run twice at once. What each source does is in sources.ts; downloading and putting in place in install.ts.
 import { FreeholdError } from '../lib/errors.ts';
+import { nearestNames } from '../lib/nearest-names.ts';
 import { catalogue, findInCatalogue, findVariant } from './catalogue.ts';
 import { checkCatalogueFit, doesNotFit } from './fit.ts';
 import { defaultPatience } from './http.ts';
@@ -150,11 +151,11 @@ function repoOf(entry: CatalogueEntry): string {
   return 'owner/repo';
 }
 
-/** Catalogue names that share a beginning with what was typed. */
 function nearest(name: string): string {
-  for (let length = name.length; length >= 3; length -= 1) {
-    const names = catalogue.map((entry) => entry.name).filter((each) => each.startsWith(name.slice(0, length)));
-    if (names.length > 0) return `Did you mean ${names.slice(0, 5).join(', ')}? `;
-  }
+  const names = nearestNames(
+    name,
+    catalogue.map((entry) => entry.name),
+  );
+  if (names.length > 0) return `Did you mean ${names.join(' or ')}? `;
   return '`freehold models --catalogue` lists the catalogue. ';
 }

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { FreeholdError } from '../lib/errors.ts';
+import { isLoopback } from '../lib/loopback.ts';
 import { normaliseQuantisation } from './quantisation.ts';
 
 export type ModelReference =
@@ -75,10 +76,6 @@ function parseUrl(given: string, hubEndpoint: string): ModelReference {
     if (found) return parseHub(`${found[1]}/${found[2]}${found[3] ? `/${found[3]}` : ''}`, given);
   }
   return { type: 'url', url: url.href };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 function decode(part: string): string {

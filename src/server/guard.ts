@@ -3,6 +3,7 @@
 import { createMiddleware } from 'hono/factory';
 import { FreeholdError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
+import { isLoopback } from '../lib/loopback.ts';
 import { answerError } from './answer-error.ts';
 import type { AppContext, AppEnv, Services } from './context.ts';
 
@@ -25,12 +26,6 @@ const securityHeaders: Record<string, string> = {
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin',
 };
-
-/** Whether only programs on this machine can reach that address. */
-export function isLoopback(host: string): boolean {
-  const name = host.toLowerCase().replace(/^\[|\]$/g, '');
-  return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name);
-}
 
 export const guard = (services: Services) =>
   createMiddleware<AppEnv>(async (c, next) => {

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Config } from '../lib/config.ts';
 import { FreeholdError } from '../lib/errors.ts';
+import { isLoopback } from '../lib/loopback.ts';
 import { settledWithin } from '../lib/settled.ts';
 import type { App } from './context.ts';
-import { isLoopback } from './guard.ts';
 
 /** Longest a request's headers, and a whole request, may take to arrive, in milliseconds. */
 const headersTimeoutMs = 20_000;

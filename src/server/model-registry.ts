@@ -10,9 +10,9 @@ import type { LoadOptions } from '../infer/protocol.ts';
 import type { Config } from '../lib/config.ts';
 import { asFreeholdError, FreeholdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { nearestNames } from '../lib/nearest-names.ts';
 import { settledWithin } from '../lib/settled.ts';
 import { createLoadFailures } from './load-failures.ts';
-import { nearestNames } from './nearest-names.ts';
 
 /** The least that must be known of a model's file to load it. */
 export interface ModelFile {

@@ -1,13 +1,13 @@
 // Starts a whole deployment: store, models, HTTP, the first key. Composes; the parts are in the files beside it.
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../lib/config.ts';
 import { createLogger, type Logger } from '../lib/log.ts';
+import { isLoopback } from '../lib/loopback.ts';
+import { freeholdVersion } from '../lib/version.ts';
 import { createKey, hasKeys } from '../store/keys.ts';
 import { openStore } from '../store/open.ts';
 import { createApp } from './app.ts';
 import type { Services } from './context.ts';
-import { isLoopback } from './guard.ts';
 import { listen, requireSafeBind } from './listen.ts';
 import { createMetrics } from './metrics.ts';
 import {
@@ -73,7 +73,7 @@ export async function startServer(
       signIn,
       metrics: createMetrics(),
       logger,
-      version: packageVersion(),
+      version: freeholdVersion(),
       webRoot: path.join(packageRoot, 'web/dist'),
       ...(parts.streams ? { streams: parts.streams } : {}),
     });
@@ -113,10 +113,6 @@ function urlHost(host: string): string {
   if (bare === '0.0.0.0' || bare === '::') return '127.0.0.1';
   if (bare === '127.0.0.1' || !isLoopback(bare)) return bare.includes(':') ? `[${bare}]` : bare;
   return bare === '::1' ? '[::1]' : bare;
-}
-
-function packageVersion(): string {
-  return (JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
 /** What the hub knows, loaded when it is first asked: a server without a model stays small. */

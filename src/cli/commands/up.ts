@@ -25,7 +25,7 @@ export function addUp(program: Command): void {
       const [{ startServer }, { createLogger }, { freeholdVersion }] = await Promise.all([
         import('../../server/start.ts'),
         import('../../lib/log.ts'),
-        import('../version.ts'),
+        import('../../lib/version.ts'),
       ]);
       // on a terminal the log would bury the banner; whoever asks for more gets it
       const level = origins.logLevel === 'default' && process.stderr.isTTY ? 'warn' : values.logLevel;

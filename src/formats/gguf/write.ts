@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { isDiskFull, syncFolder } from '../../lib/disk.ts';
 import { FreeholdError } from '../../lib/errors.ts';
 import { ByteWriter, refuseToWrite } from './byte-writer.ts';
 import { parseGguf } from './parse.ts';
@@ -77,20 +78,13 @@ export async function ggufBytes(content: GgufContent): Promise<Uint8Array> {
 function asWriteError(error: unknown, file: string): unknown {
   const code = (error as NodeJS.ErrnoException).code;
   if (error instanceof FreeholdError || typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return error;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isDiskFull(error)) {
     return new FreeholdError('disk_full', `There is no room left on the disk for ${file}.`, {
       cause: error,
       hint: 'Free some space, then try again; nothing was changed.',
     });
   }
   return new FreeholdError('file_io', `${file} cannot be written: ${code}.`, { cause: error });
-}
-
-/** Makes the rename itself durable; file systems that cannot flush a folder are left alone. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => undefined);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
 }
 
 async function* ggufChunks(content: GgufContent): AsyncGenerator<Uint8Array> {
