@@ -273,6 +273,9 @@ describe('models', () => {
     const { catalogue } = JSON.parse((await freehold(['models', '--catalogue', '--json'])).stdout);
     expect(catalogue.length).toBeGreaterThanOrEqual(20);
     expect(catalogue[0]).toMatchObject({ name: expect.any(String), fits: expect.any(Boolean), here: false });
+    for (const { name, memoryBytes, variants } of catalogue) {
+      expect([name, memoryBytes > variants[0].sizeBytes]).toEqual([name, true]);
+    }
     const shown = (await freehold(['pull'])).stdout;
     for (const entry of catalogue) expect(shown).toContain(entry.name);
   });

@@ -18,8 +18,9 @@ export interface OpenOptions {
  */
 export async function openByName(name: string, config: Config, options: OpenOptions): Promise<LocalTextModel> {
   const wanted = name === 'default' ? config.defaultModel : name;
-  const [{ findLocalModel }, { planLoad }, { openLocalModel }, { loadOptions }] = await Promise.all([
+  const [{ findLocalModel }, { modelMemory }, { planLoad }, { openLocalModel }, { loadOptions }] = await Promise.all([
     import('../hub/models.ts'),
+    import('./device-memory.ts'),
     import('../hub/plan.ts'),
     import('../infer/client.ts'),
     import('../infer/load-options.ts'),
@@ -28,7 +29,8 @@ export async function openByName(name: string, config: Config, options: OpenOpti
   if (!local) throw await notHere(wanted);
   // a model given as a file is called by the file's name
   const model = { ...local, name: path.isAbsolute(local.name) ? path.basename(local.name, '.gguf') : local.name };
-  const shape = await planLoad(model, config, { sequences: options.sequences });
+  const memory = await modelMemory(config);
+  const shape = await planLoad(model, config, { sequences: options.sequences, ...(memory ? { memory } : {}) });
   return openLocalModel(loadOptions(model, shape, config), options.logger);
 }
 

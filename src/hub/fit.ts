@@ -194,6 +194,7 @@ function report(
   const room = usable(memory);
   const estimate = needs(shape);
   const result: FitReport = { fits: estimate.totalBytes <= room, estimate, freeBytes: memory.freeBytes };
+  if (memory.device) result.device = memory.device;
   if (result.fits) return result;
   const suggestion = smallerLoad(needs, shape, room) ?? largestThatFits(kind, room);
   if (suggestion) result.suggestion = suggestion;
@@ -248,11 +249,12 @@ export function requireFit(gguf: GgufFile, options: FitOptions & { name: string;
 /** The error for a report that says no. */
 export function doesNotFit(name: string, found: FitReport, shape: LoadShape): FreeholdError {
   const { weightsBytes, kvBytes, computeBytes, totalBytes } = found.estimate;
+  const where = found.device ? ` on ${found.device}` : '';
   const context = shape.contextTokens ? ` with ${shape.sequences} x ${shape.contextTokens} tokens of context` : '';
   return new FreeholdError(
     'does_not_fit',
     `${name} needs about ${formatBytes(totalBytes)}${context} (weights ${formatBytes(weightsBytes)}, cache ` +
-      `${formatBytes(kvBytes)}, buffers ${formatBytes(computeBytes)}), and ${formatBytes(found.freeBytes)} is free.`,
+      `${formatBytes(kvBytes)}, buffers ${formatBytes(computeBytes)}), and ${formatBytes(found.freeBytes)} is free${where}.`,
     { hint: `${found.suggestion?.text ?? 'Free some memory.'} To try all the same, pass --force (FREEHOLD_FORCE=1).` },
   );
 }

@@ -106,6 +106,8 @@ export interface AvailableMemory {
   totalBytes: number;
   /** What a process could take now without swapping. */
   freeBytes: number;
+  /** The graphics card whose memory it is, for people; absent for the host's. */
+  device?: string;
 }
 
 export interface FitSuggestion {
@@ -123,6 +125,8 @@ export interface FitReport {
   fits: boolean;
   estimate: MemoryEstimate;
   freeBytes: number;
+  /** Where they are free; absent for the host. */
+  device?: string;
   /** Only when it does not fit and something would. */
   suggestion?: FitSuggestion;
 }

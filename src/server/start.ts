@@ -1,5 +1,6 @@
 // Starts a whole deployment: store, models, HTTP, the first key. Composes; the parts are in the files beside it.
 import path from 'node:path';
+import type { AvailableMemory } from '../hub/types.ts';
 import type { Config } from '../lib/config.ts';
 import { createLogger, type Logger } from '../lib/log.ts';
 import { isLoopback } from '../lib/loopback.ts';
@@ -32,10 +33,12 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** What tests replace: where models come from, and how patient the server is. */
+/** What tests and the command line replace: where models come from and go to, and how patient the server is. */
 export interface StartParts extends Partial<Pick<ModelRegistryOptions, 'open' | 'find' | 'plan' | 'names'>> {
   listModels?: Services['listModels'];
   streams?: Services['streams'];
+  /** What models may take now; asked before each load. Default, and where it gives nothing: the host's memory. */
+  memory?: () => Promise<AvailableMemory | undefined>;
   /** How long requests may go on after `close()`, in milliseconds. Default 5 s. */
   graceMs?: number;
 }
@@ -55,7 +58,7 @@ export async function startServer(
   requireSafeBind(config);
   const store = openStore(config.home);
   try {
-    const hub = hubParts(config);
+    const hub = hubParts(config, parts.memory);
     const models = createModelRegistry({
       config,
       logger,
@@ -116,11 +119,14 @@ function urlHost(host: string): string {
 }
 
 /** What the hub knows, loaded when it is first asked: a server without a model stays small. */
-function hubParts(config: Config) {
+function hubParts(config: Config, memoryNow: StartParts['memory']) {
   const find = async (name: string) => (await import('../hub/models.ts')).findLocalModel(name, config);
   return {
     find,
-    plan: async (model: ModelFile) => (await import('../hub/plan.ts')).planLoad(model, config),
+    async plan(model: ModelFile) {
+      const [{ planLoad }, memory] = await Promise.all([import('../hub/plan.ts'), memoryNow?.()]);
+      return planLoad(model, config, memory ? { memory } : {});
+    },
     async names() {
       const [{ listLocalModels }, { catalogue }] = await Promise.all([
         import('../hub/models.ts'),

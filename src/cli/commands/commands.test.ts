@@ -113,7 +113,7 @@ describe('models', () => {
         { ...model, quantisation: 'Q8_0', parameters: 596e6, contextTokens: 40960 },
         { ...model, name: 'x', origin: 'ollama' },
       ],
-      [true, undefined],
+      [{ fits: true, memoryBytes: 1e9 }, undefined],
       plain,
       80,
     );
@@ -137,11 +137,15 @@ describe('models', () => {
       variants: [{ quantisation: 'Q4_K_M', sizeBytes: 5e9, sources: [] }],
     };
     const entries = [entry, { ...entry, name: 'e', kind: 'embedding' as const, abilities: ['embedding'] }];
-    const narrow = catalogueTables(entries, [true, false], new Set(['e']), plain, 80);
+    const fits = [true, false].map((each) => ({ fits: each, memoryBytes: 6e9 }));
+    const narrow = catalogueTables(entries, fits, new Set(['e']), plain, 80);
     for (const line of narrow) expect(displayWidth(line)).toBeLessThanOrEqual(80);
     expect(narrow.join('\n')).toMatch(/^Chat\n.*\n.*big-model.*\n\nEmbedding.*\n● e /);
     expect(narrow.join('\n')).not.toContain('Apache');
-    expect(catalogueTables(entries, [true, false], new Set(), plain, 120).join('\n')).toContain('Apache-2.0');
+    expect(narrow.join('\n')).not.toContain('NEEDS');
+    const wide = catalogueTables(entries, fits, new Set(), plain, 120).join('\n');
+    expect(wide).toContain('Apache-2.0');
+    expect(wide).toMatch(/NEEDS +FITS[\s\S]*6\.0 GB +✓/);
   });
 
   it('count context in units of 1024', () => {

@@ -1,12 +1,12 @@
 // `freehold models`: the models on this machine, or with --catalogue those that can be pulled by name; each with
 // whether it fits into this machine's memory. Knows how to show, not how to find.
 import type { Command } from 'commander';
-import type { CatalogueEntry, LocalModel, ModelKind } from '../../hub/types.ts';
+import type { AvailableMemory, CatalogueEntry, LocalModel, ModelKind } from '../../hub/types.ts';
 import type { Config } from '../../lib/config.ts';
 import { formatBytes, formatCount } from '../../lib/units.ts';
 import { type CommonOptions, finish } from '../command.ts';
 import { mark, type Output, type Style, table } from '../output.ts';
-import { oneLine } from '../text.ts';
+import { oneLine, wrapText } from '../text.ts';
 
 export function addModels(program: Command): void {
   finish<CommonOptions & { catalogue?: boolean }>(
@@ -17,7 +17,7 @@ export function addModels(program: Command): void {
         'Lists the models on this machine: those that Freehold pulled and those found in other programs’ folders.',
       )
       .option('--catalogue', 'List the open models that can be pulled by name.'),
-    ['contextTokens'],
+    ['contextTokens', 'device'],
     async ({ options, output, config }) => {
       const { values } = await config();
       await (options.catalogue ? showCatalogue(values, output) : showLocal(values, output));
@@ -29,8 +29,9 @@ export function addModels(program: Command): void {
 async function showLocal(config: Config, output: Output): Promise<void> {
   const { surveyLocalModels } = await import('../../hub/models.ts');
   const { models, problems } = await surveyLocalModels(config);
-  const fits = await Promise.all(models.map((model) => localFits(model, config)));
-  output.data({ models: models.map((model, index) => ({ ...model, fits: fits[index] ?? null })), problems });
+  const memory = await memoryNow(config);
+  const fits = await Promise.all(models.map((model) => localFit(model, config, memory)));
+  output.data({ models: models.map((model, index) => ({ ...model, ...shown(fits[index]) })), problems });
   for (const { file, reason } of problems) {
     if (!output.json) output.note(output.errorStyle.dim(`Left out: ${oneLine(file)}: ${oneLine(reason)}`));
   }
@@ -51,20 +52,39 @@ export async function showCatalogue(config: Config, output: Output): Promise<voi
     import('../../hub/models.ts'),
   ]);
   const here = new Set((await listLocalModels(config)).map((model) => findInCatalogue(model.name)?.name ?? model.name));
-  const fits = await Promise.all(catalogue.map((entry) => entryFits(entry, config)));
+  const memory = await memoryNow(config);
+  const fits = await Promise.all(catalogue.map((entry) => entryFit(entry, config, memory)));
   output.data({
-    catalogue: catalogue.map((entry, index) => ({ ...entry, fits: fits[index] ?? null, here: here.has(entry.name) })),
+    catalogue: catalogue.map((entry, index) => ({ ...entry, ...shown(fits[index]), here: here.has(entry.name) })),
   });
   for (const line of catalogueTables(catalogue, fits, here, output.style, output.columns)) output.line(line);
-  output.line(
-    output.style.dim(
-      'Pull one: freehold pull NAME. FITS: into the memory that is free now. ~ is an estimate, ● is here already.',
-    ),
-  );
+  const where = memory.device ? ` on ${oneLine(memory.device)}` : '';
+  const needs = output.columns >= columnsForNeeds ? ' NEEDS: memory with one conversation.' : '';
+  const note = `Pull one: freehold pull NAME.${needs} FITS: into the memory that is free now${where}. ~ is an estimate, ● is here already.`;
+  output.line(output.style.dim(wrapText(note, output.columns)));
 }
 
-/** Whether a local model fits into the memory free now; undefined when its file cannot be judged. */
-async function localFits(model: LocalModel, config: Config): Promise<boolean | undefined> {
+/** Whether a model fits into the memory free now, and what it needs. */
+export interface Fit {
+  fits: boolean;
+  /** For one conversation, in bytes. */
+  memoryBytes: number;
+}
+
+/** For --json; null where nobody can tell. */
+const shown = (fit: Fit | undefined) => ({ fits: fit?.fits ?? null, memoryBytes: fit?.memoryBytes ?? null });
+
+/** What models may take; looked up once for a whole list. */
+async function memoryNow(config: Config): Promise<AvailableMemory> {
+  const [{ modelMemory }, { availableMemory }] = await Promise.all([
+    import('../device-memory.ts'),
+    import('../../hub/memory.ts'),
+  ]);
+  return (await modelMemory(config)) ?? availableMemory();
+}
+
+/** @returns undefined when the file cannot be judged */
+async function localFit(model: LocalModel, config: Config, memory: AvailableMemory): Promise<Fit | undefined> {
   try {
     const [{ readModelHeader }, { checkFit }, { contextFor }] = await Promise.all([
       import('../../hub/describe.ts'),
@@ -72,24 +92,31 @@ async function localFits(model: LocalModel, config: Config): Promise<boolean | u
       import('../../hub/plan.ts'),
     ]);
     const shape = { contextTokens: contextFor(config, model.contextTokens), sequences: 1 };
-    return checkFit(await readModelHeader(model.file), shape).fits;
+    const { fits, estimate } = checkFit(await readModelHeader(model.file), { ...shape, memory });
+    return { fits, memoryBytes: estimate.totalBytes };
   } catch {
     // a list is no place to fail for one file: loading it will say what is wrong
     return undefined;
   }
 }
 
-/** Whether the default variant of an entry fits into the memory free now. */
-async function entryFits(entry: CatalogueEntry, config: Config): Promise<boolean | undefined> {
-  const { checkCatalogueFit } = await import('../../hub/fit.ts');
+/** Of an entry's default variant. */
+async function entryFit(entry: CatalogueEntry, config: Config, memory: AvailableMemory): Promise<Fit | undefined> {
+  const [{ checkCatalogueFit }, { contextFor }] = await Promise.all([
+    import('../../hub/fit.ts'),
+    import('../../hub/plan.ts'),
+  ]);
   const variant = entry.variants[0];
-  return variant && checkCatalogueFit(entry, variant, { contextTokens: config.contextTokens, sequences: 1 }).fits;
+  if (!variant) return undefined;
+  const shape = { contextTokens: contextFor(config, entry.contextTokens), sequences: 1 };
+  const { fits, estimate } = checkCatalogueFit(entry, variant, { ...shape, memory });
+  return { fits, memoryBytes: estimate.totalBytes };
 }
 
 /** Local models as a table. */
 export function localTable(
   models: readonly LocalModel[],
-  fits: readonly (boolean | undefined)[],
+  fits: readonly (Fit | undefined)[],
   style: Style,
   columns: number,
 ): string[] {
@@ -110,12 +137,17 @@ export function localTable(
       model.parameters === undefined ? '' : formatCount(model.parameters),
       model.contextTokens === undefined ? '' : formatContext(model.contextTokens),
       model.origin,
-      fits[index] === undefined ? '?' : mark(fits[index] as boolean),
+      fitMark(fits[index]),
     ]),
     style,
     columns,
   );
 }
+
+const fitMark = (fit: Fit | undefined): string => (fit ? mark(fit.fits) : '?');
+
+/** From this width on the catalogue shows what memory each model needs. */
+const columnsForNeeds = 90;
 
 const kindTitles: Record<ModelKind, string> = {
   chat: 'Chat',
@@ -126,19 +158,21 @@ const kindTitles: Record<ModelKind, string> = {
 /** The catalogue as one table for each kind of model, columns aligned across them. */
 export function catalogueTables(
   entries: readonly CatalogueEntry[],
-  fits: readonly (boolean | undefined)[],
+  fits: readonly (Fit | undefined)[],
   here: ReadonlySet<string>,
   style: Style,
   columns: number,
 ): string[] {
-  // a narrow terminal has no room for both; `pull` names the licence again
-  const licences = columns >= 100;
+  // a narrow terminal has no room for all; `pull` names the licence again
+  const needs = columns >= columnsForNeeds;
+  const licences = columns >= 110;
   const [titles = '', ...rows] = table(
     [
       { title: '  NAME', paint: style.bold },
       { title: 'PARAMS', align: 'right' },
       { title: 'SIZE', align: 'right' },
       { title: 'CONTEXT', align: 'right' },
+      ...(needs ? [{ title: 'NEEDS', align: 'right' } as const] : []),
       { title: 'FITS' },
       ...(licences ? [{ title: 'LICENCE', paint: style.dim }] : []),
       { title: 'GOOD FOR', shrinks: true },
@@ -148,7 +182,8 @@ export function catalogueTables(
       formatCount(entry.parameters),
       `${entry.variants[0]?.approximate ? '~' : ''}${formatBytes(entry.variants[0]?.sizeBytes ?? 0)}`,
       formatContext(entry.contextTokens),
-      fits[index] === undefined ? '?' : mark(fits[index] as boolean),
+      ...(needs ? [formatBytes(fits[index]?.memoryBytes ?? 0)] : []),
+      fitMark(fits[index]),
       ...(licences ? [entry.licence] : []),
       entry.abilities.filter((ability) => ability !== entry.kind).join(', '),
     ]),

@@ -23,7 +23,7 @@ Examples:
   freehold pull hf:bartowski/Llama-3.2-3B-Instruct-GGUF:Q4_K_M
   freehold pull ./my-model.gguf`,
       ),
-    ['force', 'hubEndpoint'],
+    ['force', 'device', 'hubEndpoint'],
     async ({ args, output, config }) => {
       const { values } = await config();
       const reference = args[0] as string | undefined;
@@ -69,11 +69,21 @@ export async function pullShown(
   signal: AbortSignal,
   indent = '',
 ): Promise<LocalModel> {
-  const { pullModel } = await import('../../hub/pull.ts');
-  const { FreeholdError } = await import('../../lib/errors.ts');
+  const [{ pullModel }, { FreeholdError }, { modelMemory }] = await Promise.all([
+    import('../../hub/pull.ts'),
+    import('../../lib/errors.ts'),
+    import('../device-memory.ts'),
+  ]);
+  const memory = await modelMemory(config);
   const printer = createProgressPrinter(reference, output, { json: output.json, indent });
   try {
-    return await pullModel(reference, { config, signal, force: config.force, onProgress: printer.update });
+    return await pullModel(reference, {
+      config,
+      signal,
+      force: config.force,
+      onProgress: printer.update,
+      ...(memory ? { memory } : {}),
+    });
   } catch (error) {
     if (!signal.aborted) throw error;
     throw new FreeholdError('cancelled', `Stopped pulling ${reference}.`, {

@@ -22,16 +22,19 @@ export function addUp(program: Command): void {
     (Object.keys(settingFlags) as ConfigKey[]).filter((key) => key !== 'home'),
     async ({ options, output, config }) => {
       const { values, origins } = await config();
-      const [{ startServer }, { createLogger }, { freeholdVersion }] = await Promise.all([
+      const [{ startServer }, { createLogger }, { freeholdVersion }, { modelMemory }] = await Promise.all([
         import('../../server/start.ts'),
         import('../../lib/log.ts'),
         import('../../lib/version.ts'),
+        import('../device-memory.ts'),
       ]);
       // on a terminal the log would bury the banner; whoever asks for more gets it
       const level = origins.logLevel === 'default' && process.stderr.isTTY ? 'warn' : values.logLevel;
       const stopping = new AbortController();
       const stopped = untilStopped(stopping, output);
-      const server = await startServer(values, createLogger(options.verbose ? 'debug' : level));
+      const server = await startServer(values, createLogger(options.verbose ? 'debug' : level), {
+        memory: () => modelMemory(values),
+      });
       let closePage = () => {};
       try {
         for (const line of welcome(server, freeholdVersion(), values.auth, output.style)) output.line(line);
