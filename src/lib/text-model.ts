@@ -54,7 +54,7 @@ export interface Tool {
 
 /** Sampling, each field optional; the engine fills the rest from the model's own defaults. */
 export interface Sampling {
-  /** 0..2; 0 is greedy. Default 0.7. */
+  /** 0 or more, usually to 2; 0 is greedy. Default 0.7. */
   temperature?: number;
   /** Keep the k likeliest tokens; 0 keeps all. Default 40. */
   topK?: number;
@@ -62,8 +62,46 @@ export interface Sampling {
   topP?: number;
   /** Drop tokens below minP times the likeliest one's probability, 0..1. Default 0.05. */
   minP?: number;
+  /** Keep the tokens closest to the expected surprise, until they sum to typicalP, 0..1. Default 1: off. */
+  typicalP?: number;
+  /** Drop tokens whose logit is more than this many standard deviations below the best. Default 0: off. */
+  topNSigma?: number;
+  /** Divides a positive logit, and multiplies a negative one, of tokens in the last `penaltyWindow`; > 0. Default 1: off. */
+  repetitionPenalty?: number;
+  /** Tokens, prompt included, that `repetitionPenalty` looks back on; 0: none, -1: all. Default 64. */
+  penaltyWindow?: number;
+  /** Taken off the logit of every token the answer already holds, -2..2. Default 0. */
+  presencePenalty?: number;
+  /** Taken off as often as the answer already holds the token, -2..2. Default 0. */
+  frequencyPenalty?: number;
+  /** Penalty on continuing a repeated sequence. Default: off. */
+  dry?: DrySampling;
+  /** Token id to what is added to its logit, -100..100; -100 bans the token. */
+  logitBias?: Record<number, number>;
+  /** Report each token's log probability and this many of the likeliest tokens', 0..20. Default: not reported. */
+  logprobs?: number;
   /** Unsigned 32-bit; the same seed and the same batch shape give the same text. Default: random. */
   seed?: number;
+}
+
+/** DRY ("don't repeat yourself"): a token that would lengthen a repeat of n tokens loses multiplier * base^(n - allowedLength). */
+export interface DrySampling {
+  /** 0 or more; 0 is off. */
+  multiplier: number;
+  /** 1 or more. Default 1.75. */
+  base?: number;
+  /** Shortest repeat, in tokens, that is penalised; >= 1. Default 2. */
+  allowedLength?: number;
+  /** Tokens, prompt included, searched for repeats; 0: none, -1: all. Default 1024. */
+  penaltyWindow?: number;
+  /** No repeat reaches across a token that holds one of these. Default: line break, colon, double quote, asterisk. */
+  sequenceBreakers?: string[];
+}
+
+/** Natural logarithm of the probability the model gave a token, before any sampling setting. */
+export interface TokenLogprob {
+  token: number;
+  logprob: number;
 }
 
 export interface GenerateRequest {

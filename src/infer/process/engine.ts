@@ -2,14 +2,13 @@
 // requests; nothing of HTTP or processes. `process/main.ts` feeds it and carries its events away.
 import { TextDecoder } from 'node:util';
 import { FreeholdError, invariant } from '../../lib/errors.ts';
-import { createRandom, type Random } from '../../lib/random.ts';
 import type { GenerateEvent, GenerateRequest, StopReason } from '../../lib/text-model.ts';
 import type { Batch, Context, Model, Vocabulary } from '../../native/llama.ts';
 import type { EngineStats } from '../protocol.ts';
 import { type ChatTemplate, createChatTemplate } from './chat-template.ts';
 import { nextToAdmit, planStep } from './planner.ts';
 import { createPromptTokenizer, type PromptTokenizer } from './prompt.ts';
-import { type SamplingSettings, sampleToken, samplingDefaults } from './sampler.ts';
+import { createSampler, type Sampler } from './sampler.ts';
 import { StopMatcher } from './stop-matcher.ts';
 
 /** What one step produced, for all requests. */
@@ -24,6 +23,7 @@ interface Waiting {
   tenant: string;
   request: GenerateRequest;
   prompt: Int32Array;
+  sampler: Sampler;
 }
 
 /** A place in the KV cache. What it held last stays there until another request needs the place. */
@@ -50,8 +50,7 @@ interface Running {
   generating: boolean;
   outputTokens: number;
   maxTokens: number;
-  settings: SamplingSettings;
-  random: Random;
+  sampler: Sampler;
   decoder: TextDecoder;
   stops: StopMatcher;
 }
@@ -155,7 +154,8 @@ export class Engine {
     }
     const prompt = await this.#prepare(id, request, this.#context.contextTokens);
     if (prompt.length === 0) throw new FreeholdError('invalid_request', 'The prompt is empty.', { field: 'messages' });
-    this.#waiting.push({ id, tenant: request.tenant, request, prompt });
+    const sampler = createSampler(request.sampling ?? {}, { vocabularySize: this.#vocabulary.size, prompt });
+    this.#waiting.push({ id, tenant: request.tenant, request, prompt, sampler });
     this.#start();
   }
 
@@ -262,7 +262,7 @@ export class Engine {
     while (this.#running.length < this.#slots.length) {
       const index = nextToAdmit(this.#waiting, this.#running);
       if (index < 0) return;
-      const [{ id, tenant, request, prompt }] = this.#waiting.splice(index, 1) as [Waiting];
+      const [{ id, tenant, request, prompt, sampler }] = this.#waiting.splice(index, 1) as [Waiting];
       const slot = this.#chooseSlot(tenant, prompt);
       // at least the last prompt token is computed anew: its logits are needed
       let cachedTokens = slot.tenant === tenant ? Math.min(commonPrefix(slot.tokens, prompt), prompt.length - 1) : 0;
@@ -273,10 +273,6 @@ export class Engine {
       }
       slot.tokens.length = cachedTokens;
       slot.tenant = tenant;
-      const { seed, ...given } = request.sampling ?? {};
-      const settings = { ...samplingDefaults };
-      for (const [key, value] of Object.entries(given))
-        if (value !== undefined) settings[key as keyof SamplingSettings] = value;
       this.#running.push({
         id,
         tenant,
@@ -288,8 +284,7 @@ export class Engine {
         generating: false,
         outputTokens: 0,
         maxTokens: request.maxTokens ?? Number.POSITIVE_INFINITY,
-        settings,
-        random: createRandom(seed ?? Math.floor(Math.random() * 0x1_0000_0000)),
+        sampler,
         decoder: new TextDecoder('utf-8', { ignoreBOM: true }),
         stops: new StopMatcher(request.stop ?? []),
       });
@@ -350,7 +345,7 @@ export class Engine {
     }
     for (const { running, output: place } of wanted) {
       try {
-        this.#accept(running, sampleToken(this.#context.logits(place), running.settings, running.random), output);
+        this.#accept(running, running.sampler.sample(this.#context.logits(place)).token, output);
       } catch (error) {
         this.#release(running);
         output.failures.push({ id: running.id, error });
@@ -374,6 +369,7 @@ export class Engine {
     running.fed = 0;
     running.generating = true;
     running.outputTokens += 1;
+    running.sampler.accept(token);
     this.#outputTokens += 1;
     if (this.#vocabulary.isEndOfGeneration(token)) {
       this.#finish(running, 'end-turn', output);

@@ -1,36 +1,208 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../lib/random.ts';
-import { argmax, type SamplingSettings, sampleToken, samplingDefaults } from './sampler.ts';
+import type { Sampling } from '../../lib/text-model.ts';
+import { createSampler, type TokenFilter } from './sampler.ts';
 
-const open: SamplingSettings = { temperature: 1, topK: 0, topP: 1, minP: 0 };
+const open: Sampling = { temperature: 1, topK: 0, topP: 1, minP: 0 };
 const logitsOf = (probabilities: number[]) => Float32Array.from(probabilities, (p) => Math.log(p));
 
+/** A sampler that draws at this point of the distribution, 0..1, every time. */
+function samplerAt(point: number, sampling: Sampling, vocabularySize: number) {
+  return createSampler(sampling, { vocabularySize, random: { next: () => point } });
+}
+
+function pick(logits: Float32Array, sampling: Sampling, seed = 1): number {
+  return createSampler({ ...sampling, seed }, { vocabularySize: logits.length }).sample(logits).token;
+}
+
 /** How often each token is drawn. */
-function frequencies(logits: Float32Array, settings: SamplingSettings, draws = 20_000): number[] {
-  const random = createRandom(7);
+function frequencies(logits: Float32Array, sampling: Sampling, draws = 20_000): number[] {
+  const sampler = createSampler({ ...sampling, seed: 7 }, { vocabularySize: logits.length });
   const counts = new Array<number>(logits.length).fill(0);
-  for (let i = 0; i < draws; i++) counts[sampleToken(logits, settings, random)]! += 1;
+  for (let i = 0; i < draws; i++) counts[sampler.sample(logits).token]! += 1;
   return counts.map((count) => count / draws);
 }
 
-const finiteLogits = fc
-  .array(fc.float({ min: -30, max: 30, noNaN: true }), { minLength: 1, maxLength: 300 })
-  .map((values) => Float32Array.from(values));
+// --- the slow reference: plain arrays, one filter after the other, each as its paper has it ---
 
-describe('sampleToken', () => {
-  it('takes the likeliest token at temperature 0 and at top-k 1', () => {
+interface Chance {
+  token: number;
+  logit: number;
+}
+
+interface Reference {
+  /** Tokens that may be drawn, likeliest first, and their probabilities. */
+  tokens: number[];
+  probabilities: number[];
+  /** A filter's cut lies within rounding of a token: either side is right. */
+  close: boolean;
+}
+
+function softmax(logits: number[]): number[] {
+  const best = Math.max(...logits);
+  const weights = logits.map((logit) => Math.exp(logit - best));
+  const total = weights.reduce((a, b) => a + b, 0);
+  return weights.map((weight) => weight / total);
+}
+
+function reference(logits: Float32Array, sampling: Sampling, allowed: (token: number) => boolean): Reference {
+  const { temperature = 0.7, topK = 40, topP = 0.95, minP = 0.05, typicalP = 1, topNSigma = 0 } = sampling;
+  const near = (a: number, b: number) => Math.abs(a - b) < 1e-5 * Math.max(1, Math.abs(b));
+  let close = false;
+  const changed = Array.from(logits, (logit, token) => {
+    const bias = sampling.logitBias?.[token] ?? 0;
+    return bias === -100 ? -Infinity : Math.fround(logit + bias);
+  });
+  const possible = (row: ArrayLike<number>): Chance[] =>
+    Array.from(row, (logit, token) => ({ token, logit })).filter(
+      ({ token, logit }) => logit > -Infinity && allowed(token),
+    );
+  let kept = possible(changed);
+  if (kept.length === 0) kept = possible(logits);
+  kept.sort((a, b) => b.logit - a.logit || a.token - b.token);
+  const first = kept[0];
+  if (!first) return { tokens: [], probabilities: [], close };
+  if (temperature === 0 || first.logit === Infinity) return { tokens: [first.token], probabilities: [1], close };
+  if (topNSigma > 0) {
+    const all = kept.map(({ logit }) => logit);
+    const mean = all.reduce((a, b) => a + b, 0) / all.length;
+    const deviation = Math.sqrt(all.reduce((sum, logit) => sum + (logit - mean) ** 2, 0) / all.length);
+    const floor = first.logit - topNSigma * deviation;
+    close ||= kept.some(({ logit }) => logit !== first.logit && near(logit, floor));
+    kept = kept.filter(({ logit }, i) => i === 0 || logit >= floor);
+  }
+  if (topK > 0) kept = kept.slice(0, topK);
+  if (typicalP < 1) {
+    const p = softmax(kept.map(({ logit }) => logit));
+    const entropy = -p.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0);
+    const best = first.logit;
+    const total = kept.reduce((sum, { logit }) => sum + Math.exp(logit - best), 0);
+    const ranked = kept.map(({ logit }, i) => ({ i, score: Math.abs(Math.log(total) - (logit - best) - entropy) }));
+    ranked.sort((a, b) => a.score - b.score || a.i - b.i);
+    const chosen = new Set<number>();
+    let sum = 0;
+    for (const { i } of ranked) {
+      if (chosen.size > 0 && sum >= typicalP) break;
+      chosen.add(i);
+      sum += p[i]!;
+      close ||= near(sum, typicalP);
+    }
+    const last = ranked[chosen.size - 1]!;
+    const next = ranked[chosen.size];
+    close ||= next !== undefined && near(next.score, last.score) && kept[next.i]!.logit !== kept[last.i]!.logit;
+    kept = kept.filter((_, i) => chosen.has(i));
+  }
+  if (topP < 1) {
+    const p = softmax(kept.map(({ logit }) => logit));
+    let sum = 0;
+    let count = 0;
+    while (count < kept.length && (count === 0 || sum < topP)) {
+      sum += p[count++]!;
+      close ||= near(sum, topP);
+    }
+    kept = kept.slice(0, count);
+  }
+  if (minP > 0) {
+    const floor = kept[0]!.logit + Math.log(minP);
+    close ||= kept.some(({ logit }) => logit !== kept[0]!.logit && near(logit, floor));
+    kept = kept.filter(({ logit }, i) => i === 0 || logit >= floor);
+  }
+  const probabilities = softmax(kept.map(({ logit }) => (logit - kept[0]!.logit) / temperature));
+  return { tokens: kept.map(({ token }) => token), probabilities, close };
+}
+
+/** Tokens whose stretch of the distribution the point lies in; two where it is within rounding of a border. */
+function tokensAt({ tokens, probabilities }: Reference, point: number): number[] {
+  let from = 0;
+  return tokens.filter((_, i) => {
+    const to = from + probabilities[i]!;
+    const within = point > from - 1e-5 && point < to + 1e-5;
+    from = to;
+    return within;
+  });
+}
+
+const anyLogit = fc.oneof(
+  { weight: 6, arbitrary: fc.float({ min: -30, max: 30, noNaN: true }) },
+  { weight: 3, arbitrary: fc.integer({ min: -4, max: 4 }) },
+  { weight: 1, arbitrary: fc.constantFrom(Number.NaN, -Infinity, -0, 3e38, -3e38, 1e-40) },
+);
+const anyRow = fc
+  .tuple(fc.array(anyLogit, { minLength: 1, maxLength: 700 }), fc.constantFrom(0, 0, 0, -60, 60))
+  .map(([values, shift]) => Float32Array.from(values, (value) => value + shift));
+const share = fc.oneof(fc.constant(1), fc.double({ min: 0, max: 1, noNaN: true }));
+const anySampling: fc.Arbitrary<Sampling> = fc.record({
+  temperature: fc.oneof(fc.double({ min: 0.05, max: 4, noNaN: true }), fc.constantFrom(0, 1)),
+  topK: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 80 }), fc.integer({ min: 1, max: 900 })),
+  topP: share,
+  minP: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1, noNaN: true })),
+  typicalP: fc.oneof({ weight: 2, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: share }),
+  topNSigma: fc.oneof(
+    { weight: 2, arbitrary: fc.constant(0) },
+    { weight: 1, arbitrary: fc.double({ min: 0.1, max: 4, noNaN: true }) },
+  ),
+});
+const anyBias = fc
+  .array(fc.tuple(fc.nat(), fc.constantFrom(-100, -100, -3.5, 0, 2, 100)), { maxLength: 6 })
+  .map((pairs) => (size: number) => Object.fromEntries(pairs.map(([token, bias]) => [token % size, bias])));
+const points = [0, 1e-6, 0.1, 0.3, 0.5, 0.77, 0.9, 0.99, 0.999999, 1 - 2 ** -32];
+
+/** A filter that allows some tokens, and how often each of its questions was asked. */
+function filterOf(allowed: (token: number) => boolean): TokenFilter & { masked: number[] } {
+  const masked: number[] = [];
+  return {
+    masked,
+    allows: allowed,
+    mask(tokens, logits, count) {
+      masked.push(count);
+      for (let i = 0; i < count; i++) if (!allowed(tokens[i]!)) logits[i] = -Infinity;
+    },
+  };
+}
+
+describe('sample, beside a reference', () => {
+  it('draws what the reference draws, over any logits and settings', () => {
     fc.assert(
-      fc.property(finiteLogits, fc.nat(), (logits, seed) => {
-        const best = Math.max(...logits);
-        for (const settings of [
-          { ...open, temperature: 0 },
-          { ...open, topK: 1 },
-        ]) {
-          expect(logits[sampleToken(logits, settings, createRandom(seed))]).toBe(best);
+      fc.property(anyRow, anySampling, anyBias, (logits, given, bias) => {
+        // the reference and the sampler sum the squares of huge logits in different orders
+        const huge = logits.some((logit) => Math.abs(logit) > 1e4 && logit > -Infinity);
+        const sampling = { ...given, topNSigma: huge ? 0 : given.topNSigma, logitBias: bias(logits.length) };
+        const expected = reference(logits, sampling, () => true);
+        if (expected.close) return;
+        const before = logits.slice();
+        for (const point of points) {
+          const sampler = samplerAt(point, sampling, logits.length);
+          if (expected.tokens.length === 0) expect(() => sampler.sample(logits)).toThrow(/no valid probabilities/);
+          else expect(tokensAt(expected, point)).toContain(sampler.sample(logits).token);
+        }
+        expect(logits).toEqual(before);
+      }),
+      { numRuns: 600 },
+    );
+  });
+
+  it('draws with a filter from what the filter allows, whatever the logits and settings', () => {
+    fc.assert(
+      fc.property(anyRow, anySampling, anyBias, fc.integer({ min: 1, max: 9 }), (logits, given, bias, every) => {
+        const sampling = { ...given, logitBias: bias(logits.length) };
+        const allowed = (token: number) => token % every === 0;
+        const possible = logits.some((logit, token) => logit > -Infinity && allowed(token));
+        for (const point of points) {
+          const sampler = samplerAt(point, sampling, logits.length);
+          if (logits.every((logit) => !(logit > -Infinity))) return;
+          if (!possible) expect(() => sampler.sample(logits, filterOf(allowed))).toThrow(/required format allows/);
+          else expect(allowed(sampler.sample(logits, filterOf(allowed)).token)).toBe(true);
         }
       }),
     );
+  });
+});
+
+describe('sample', () => {
+  it('takes the likeliest token at temperature 0 and at top-k 1', () => {
+    const logits = Float32Array.of(1, 5, 5, -2);
+    for (const sampling of [{ temperature: 0 }, { topK: 1 }]) expect(pick(logits, sampling)).toBe(1);
   });
 
   it('draws tokens as often as they are likely', () => {
@@ -38,22 +210,40 @@ describe('sampleToken', () => {
     for (const [token, p] of [0.5, 0.3, 0.15, 0.05].entries()) expect(drawn[token]).toBeCloseTo(p, 1);
   });
 
-  it('never draws outside the k largest logits', () => {
-    fc.assert(
-      fc.property(finiteLogits, fc.integer({ min: 1, max: 50 }), fc.nat(), (logits, topK, seed) => {
-        const floor = [...logits].sort((a, b) => b - a)[Math.min(topK, logits.length) - 1] as number;
-        expect(logits[sampleToken(logits, { ...open, topK }, createRandom(seed))]).toBeGreaterThanOrEqual(floor);
-      }),
-    );
+  it('keeps the likeliest tokens in the order of their ids where logits are equal', () => {
+    for (const size of [40, 500]) {
+      for (const topK of [3, 30, 200]) {
+        const equal = new Float32Array(size).fill(2.5);
+        const drawn = new Set(points.map((point) => samplerAt(point, { ...open, topK }, size).sample(equal).token));
+        expect(Math.max(...drawn)).toBe(Math.min(topK, size) - 1);
+        expect(Math.min(...drawn)).toBe(0);
+      }
+    }
+  });
+
+  it('finds the likeliest tokens of a large vocabulary wherever they are', () => {
+    const random = createRandom(3);
+    for (const shift of [0, -50]) {
+      const logits = Float32Array.from({ length: 20_011 }, () => random.next() * 20 + shift);
+      const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b);
+      for (const topK of [1, 40, 64, 65, 1000]) {
+        const lastOfK = samplerAt(1 - 2 ** -32, { temperature: 1e6, topK, topP: 1, minP: 0 }, logits.length);
+        expect(lastOfK.sample(logits).token).toBe(order[topK - 1]);
+      }
+    }
   });
 
   it('draws with top-k off what it draws with a top-k that only drops the hopeless', () => {
     const logits = Float32Array.from({ length: 400 }, (_, token) => -0.5 * ((token * 37) % 400));
-    const settings = { ...open, temperature: 0.8, topP: 0.9 };
-    for (let seed = 0; seed < 500; seed++) {
-      expect(sampleToken(logits, { ...settings, topK: 200 }, createRandom(seed))).toBe(
-        sampleToken(logits, settings, createRandom(seed)),
-      );
+    for (const settings of [
+      { ...open, temperature: 0.8, topP: 0.9 },
+      { ...open, temperature: 1.3 },
+      { ...open, minP: 0.01 },
+      { ...open, typicalP: 0.7 },
+    ]) {
+      for (let seed = 0; seed < 300; seed++) {
+        expect(pick(logits, { ...settings, topK: 200 }, seed)).toBe(pick(logits, settings, seed));
+      }
     }
   });
 
@@ -70,6 +260,25 @@ describe('sampleToken', () => {
     expect(drawn[2]).toBeGreaterThan(0);
   });
 
+  it('leaves out, by typical-p, the token that says too little as well as those that say too much', () => {
+    // entropy 1.14 nats; surprises 0.60, 1.90, 1.90, 1.90, 6.91: the three in the middle are no nearer than the first
+    const logits = logitsOf([0.549, 0.15, 0.15, 0.15, 0.001]);
+    expect(frequencies(logits, { ...open, typicalP: 0.5 }, 500)).toEqual([1, 0, 0, 0, 0]);
+    // entropy 1.68; surprises 1.20, 1.61, 1.61, 1.61, 2.66: the likeliest is farther from it
+    const flat = logitsOf([0.3, 0.2, 0.2, 0.2, 0.07]);
+    const drawn = frequencies(flat, { ...open, typicalP: 0.55 }, 2000);
+    expect(drawn[0]).toBe(0);
+    expect(drawn[4]).toBe(0);
+    expect(drawn[1]).toBeCloseTo(1 / 3, 1);
+  });
+
+  it('drops tokens so many standard deviations below the best', () => {
+    // mean 1, standard deviation 1.73
+    const logits = Float32Array.of(4, 0, 0, 0);
+    expect(frequencies(logits, { ...open, topNSigma: 2 }, 500)).toEqual([1, 0, 0, 0]);
+    expect(frequencies(logits, { ...open, temperature: 5, topNSigma: 2.4 }, 500)[3]).toBeGreaterThan(0);
+  });
+
   it('flattens with a high temperature and sharpens with a low one', () => {
     const logits = logitsOf([0.7, 0.3]);
     expect(frequencies(logits, { ...open, temperature: 100 })[1]).toBeCloseTo(0.5, 1);
@@ -78,30 +287,226 @@ describe('sampleToken', () => {
 
   it('repeats itself with the same seed', () => {
     const logits = logitsOf([0.3, 0.3, 0.2, 0.2]);
-    const run = (seed: number) => {
-      const random = createRandom(seed);
-      return Array.from({ length: 40 }, () => sampleToken(logits, samplingDefaults, random)).join();
+    const run = (sampling: Sampling) => {
+      const sampler = createSampler(sampling, { vocabularySize: 4 });
+      return Array.from({ length: 40 }, () => sampler.sample(logits).token).join();
     };
-    expect(run(5)).toBe(run(5));
-    expect(run(5)).not.toBe(run(6));
+    for (const topK of [0, 3]) {
+      expect(run({ topK, seed: 5 })).toBe(run({ topK, seed: 5 }));
+      expect(run({ topK, seed: 5 })).not.toBe(run({ topK, seed: 6 }));
+    }
+    expect(run({})).not.toBe(run({}));
   });
 
   it('survives infinities and extreme settings', () => {
-    expect(sampleToken(Float32Array.of(1, Number.POSITIVE_INFINITY, 2), open, createRandom(1))).toBe(1);
-    expect(sampleToken(Float32Array.of(Number.NEGATIVE_INFINITY, 3), open, createRandom(1))).toBe(1);
-    expect([0, 1]).toContain(
-      sampleToken(Float32Array.of(1, 2), { temperature: 1e30, topK: 1e9, topP: 1e-30, minP: 1 }, createRandom(1)),
-    );
-    expect(sampleToken(Float32Array.of(Number.NaN, 3, Number.NaN), { ...open, topK: 2 }, createRandom(1))).toBe(1);
+    expect(pick(Float32Array.of(1, Number.POSITIVE_INFINITY, 2), open)).toBe(1);
+    expect(pick(Float32Array.of(-Infinity, 3), open)).toBe(1);
+    expect(pick(Float32Array.of(Number.NaN, 3, Number.NaN), { ...open, topK: 2 })).toBe(1);
+    const tiny = { temperature: Number.MIN_VALUE, topP: 1, minP: 0 };
+    for (const topK of [0, 2]) expect(pick(Float32Array.of(1, 2, 1.5), { ...tiny, topK })).toBe(1);
+    const extreme = { temperature: 1e30, topK: 1e9, topP: 1e-30, minP: 1 };
+    expect([0, 1]).toContain(pick(Float32Array.of(1, 2), extreme));
   });
 
   it('refuses a row without numbers', () => {
     const row = new Float32Array(8).fill(Number.NaN);
-    for (const settings of [open, { ...open, topK: 3 }, { ...open, temperature: 0 }]) {
-      expect(() => sampleToken(row, settings, createRandom(1))).toThrow(
-        expect.objectContaining({ code: 'model_failed' }),
+    for (const sampling of [open, { topK: 3 }, { temperature: 0 }, { ...open, topP: 0.5 }, { logprobs: 2 }]) {
+      expect(() => pick(row, sampling)).toThrow(expect.objectContaining({ code: 'model_failed' }));
+    }
+  });
+
+  it('reads a row that begins anywhere in a buffer', () => {
+    const buffer = Float32Array.of(9, 9, 9, 1, 2, 8, 3, 9, 9);
+    expect(pick(buffer.subarray(3, 7), { temperature: 0 })).toBe(2);
+  });
+});
+
+describe('sample, with settings that touch single tokens', () => {
+  const rising = Float32Array.from({ length: 100 }, (_, token) => token / 10);
+
+  it('never draws a token with a bias of -100, and always one with 100', () => {
+    for (const sampling of [{ temperature: 0 }, { topK: 5 }, { topK: 80 }, open]) {
+      const banned = Object.fromEntries([95, 96, 97, 98, 99].map((token) => [token, -100]));
+      const drawn = new Set<number>();
+      for (let seed = 0; seed < 100; seed++) drawn.add(pick(rising, { ...sampling, logitBias: banned }, seed));
+      expect(Math.max(...drawn)).toBeLessThan(95);
+      expect(pick(rising, { ...sampling, logitBias: { 3: 100 } })).toBe(3);
+    }
+    expect(pick(rising, { temperature: 0, logitBias: { 99: -100 } })).toBe(98);
+  });
+
+  it('lets a bias decide between near tokens, and by id between equal ones', () => {
+    const logits = Float32Array.of(1, 2, 2.5, 0);
+    expect(pick(logits, { temperature: 0, logitBias: { 0: 1.75 } })).toBe(0);
+    expect(pick(logits, { temperature: 0, logitBias: { 0: 1.5 } })).toBe(0);
+    expect(pick(logits, { temperature: 0, logitBias: { 3: 2.5 } })).toBe(2);
+  });
+
+  it('draws all the same when every token is banned', () => {
+    const logitBias = { 0: -100, 1: -100, 2: -100 };
+    for (const sampling of [{ temperature: 0 }, { topK: 2 }, open]) {
+      expect(pick(Float32Array.of(-9, 5, -9), { ...sampling, logitBias })).toBe(1);
+    }
+  });
+
+  it('moves a greedy answer on when penalties pass the next token', () => {
+    const answer = (sampling: Sampling, steps: number) => {
+      const sampler = createSampler({ temperature: 0, ...sampling }, { vocabularySize: 4 });
+      return Array.from({ length: steps }, () => {
+        const { token } = sampler.sample(Float32Array.of(3, 2.8, 1, -1));
+        sampler.accept(token);
+        return token;
+      });
+    };
+    expect(answer({}, 3)).toEqual([0, 0, 0]);
+    // 3 - 0.5 is below 2.8, 2.8 - 0.5 is below 2.5
+    expect(answer({ presencePenalty: 0.5 }, 3)).toEqual([0, 1, 0]);
+    // 3, 2.8, then 3 - 0.3 over 2.8 - 0.3, 2.5 over 2.4
+    expect(answer({ frequencyPenalty: 0.3 }, 4)).toEqual([0, 1, 0, 1]);
+    // 3 / 1.5 = 2 is below 2.8, and 2.8 / 1.5 = 1.87 below that
+    expect(answer({ repetitionPenalty: 1.5 }, 3)).toEqual([0, 1, 0]);
+    expect(answer({ repetitionPenalty: 1.5, penaltyWindow: 1 }, 4)).toEqual([0, 1, 0, 1]);
+    expect(answer({ repetitionPenalty: 1.5, penaltyWindow: 0 }, 2)).toEqual([0, 0]);
+  });
+
+  it('does not count a token that nobody accepted', () => {
+    const sampler = createSampler({ temperature: 0, presencePenalty: 2 }, { vocabularySize: 2 });
+    for (let i = 0; i < 3; i++) expect(sampler.sample(Float32Array.of(2, 1)).token).toBe(0);
+  });
+
+  it('refuses settings that are out of range, by name', () => {
+    for (const [sampling, field] of [
+      [{ topP: 1.5 }, 'topP'],
+      [{ temperature: Number.NaN }, 'temperature'],
+      [{ topK: 1.5 }, 'topK'],
+      [{ repetitionPenalty: 0 }, 'repetitionPenalty'],
+      [{ logprobs: 21 }, 'logprobs'],
+      [{ logitBias: { 4: 1 } }, 'logit_bias'],
+      [{ logitBias: { 1: 101 } }, 'logit_bias'],
+      [{ dry: { multiplier: 1, allowedLength: 0 } }, 'dry.allowedLength'],
+    ] as [Sampling, string][]) {
+      expect(() => createSampler(sampling, { vocabularySize: 4 })).toThrow(
+        expect.objectContaining({ code: 'invalid_request', field }),
       );
     }
-    expect(() => argmax(row)).toThrow(/no valid probabilities/);
+  });
+});
+
+describe('sample, with a filter', () => {
+  const falling = Float32Array.from({ length: 2000 }, (_, token) => -token / 100);
+
+  it('asks about one token when that one is allowed', () => {
+    const filter = filterOf((token) => token < 100);
+    createSampler({ seed: 1 }, { vocabularySize: 2000 }).sample(falling, filter);
+    expect(filter.masked).toEqual([]);
+  });
+
+  it('masks the k likeliest, then some more, then all', () => {
+    const first = (allowed: (token: number) => boolean, sampling: Sampling) => {
+      const filter = filterOf(allowed);
+      const { token } = createSampler({ ...sampling, seed: 1 }, { vocabularySize: 2000 }).sample(falling, filter);
+      return { token, masked: filter.masked };
+    };
+    expect(first((token) => token === 39, { topK: 40 })).toEqual({ token: 39, masked: [40] });
+    expect(first((token) => token === 40, { topK: 40 })).toEqual({ token: 40, masked: [40, 512] });
+    expect(first((token) => token === 1999, { topK: 40 })).toEqual({ token: 1999, masked: [40, 512, 2000] });
+    expect(first((token) => token === 5, { temperature: 0 })).toEqual({ token: 5, masked: [512] });
+    expect(first((token) => token === 1999, { topK: 0 })).toEqual({ token: 1999, masked: [2000] });
+  });
+
+  it('takes the likeliest allowed token when greedy', () => {
+    const sampler = createSampler({ temperature: 0 }, { vocabularySize: 2000 });
+    expect(
+      sampler.sample(
+        falling,
+        filterOf((token) => token % 700 === 699),
+      ).token,
+    ).toBe(699);
+  });
+
+  it('lets the filter outrank a ban, and a ban everything else', () => {
+    const only5and6 = () => filterOf((token) => token === 5 || token === 6);
+    for (const topK of [0, 1, 40]) {
+      const run = (logitBias: Record<number, number>) =>
+        createSampler({ topK, logitBias }, { vocabularySize: 2000 }).sample(falling, only5and6()).token;
+      expect(run({ 5: -100 })).toBe(6);
+      expect([5, 6]).toContain(run({ 5: -100, 6: -100 }));
+    }
+  });
+
+  it('says so when no allowed token has a probability', () => {
+    const row = Float32Array.of(1, -Infinity, Number.NaN);
+    for (const topK of [0, 1, 2]) {
+      expect(() =>
+        createSampler({ topK }, { vocabularySize: 3 }).sample(
+          row,
+          filterOf((token) => token > 0),
+        ),
+      ).toThrow(expect.objectContaining({ code: 'model_failed' }));
+    }
+  });
+});
+
+describe('logprobs', () => {
+  const logSoftmax = (logits: Float32Array) => {
+    const best = Math.max(...logits);
+    const logTotal = best + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - best), 0));
+    return Array.from(logits, (logit) => logit - logTotal);
+  };
+  const finiteRow = fc
+    .array(fc.oneof(fc.float({ min: -60, max: 60, noNaN: true }), fc.integer({ min: -2, max: 2 })), {
+      minLength: 1,
+      maxLength: 400,
+    })
+    .map((values) => Float32Array.from(values));
+
+  it('are those of log-softmax, likeliest first, whatever is drawn and however', () => {
+    fc.assert(
+      fc.property(finiteRow, anySampling, anyBias, fc.integer({ min: 0, max: 20 }), (logits, given, bias, logprobs) => {
+        const expected = logSoftmax(logits);
+        const sampling = { ...given, logitBias: bias(logits.length), logprobs };
+        const { token, logprob, top } = samplerAt(0.5, sampling, logits.length).sample(logits);
+        expect(logprob).toBeCloseTo(expected[token]!, 5);
+        expect(logprob).toBeLessThanOrEqual(0);
+        const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b);
+        expect(top!.map((entry) => entry.token)).toEqual(order.slice(0, logprobs));
+        for (const entry of top!) expect(entry.logprob).toBeCloseTo(expected[entry.token]!, 5);
+        expect(top!.reduce((sum, entry) => sum + Math.exp(entry.logprob), 0)).toBeLessThan(1 + 1e-6);
+      }),
+    );
+  });
+
+  it('stay the same with and without sampling settings, and with a filter', () => {
+    const logits = Float32Array.of(1, 2, 3, 4);
+    const of = (sampling: Sampling) =>
+      createSampler({ ...sampling, logprobs: 2 }, { vocabularySize: 4 }).sample(
+        logits,
+        filterOf((token) => token === 1),
+      );
+    const plain = of({});
+    expect(plain.token).toBe(1);
+    expect(plain.top!.map(({ token }) => token)).toEqual([3, 2]);
+    for (const sampling of [{ temperature: 0 }, { topK: 0 }, { logitBias: { 3: -100 } }, { topK: 2 }]) {
+      expect(of(sampling)).toEqual(plain);
+    }
+  });
+
+  it('leave out tokens that cannot come, and share a probability between infinite logits', () => {
+    const masked = Float32Array.of(0, -Infinity, Number.NaN, 0);
+    const some = createSampler({ logprobs: 5 }, { vocabularySize: 4 }).sample(masked);
+    expect(some.top!.map(({ token }) => token)).toEqual([0, 3]);
+    expect(some.logprob).toBeCloseTo(Math.log(0.5), 6);
+    const infinite = Float32Array.of(0, Infinity, 5, Infinity);
+    const { top } = createSampler({ logprobs: 4 }, { vocabularySize: 4 }).sample(infinite);
+    expect(top!.map(({ token }) => token)).toEqual([1, 3]);
+    expect(top![0]!.logprob).toBeCloseTo(Math.log(0.5), 6);
+  });
+
+  it('are absent unless asked for; 0 reports the token alone', () => {
+    const logits = Float32Array.of(1, 2);
+    expect(createSampler({ temperature: 0 }, { vocabularySize: 2 }).sample(logits)).toEqual({ token: 1 });
+    const { top, logprob } = createSampler({ temperature: 0, logprobs: 0 }, { vocabularySize: 2 }).sample(logits);
+    expect(top).toEqual([]);
+    expect(logprob).toBeCloseTo(-0.31326, 4);
   });
 });

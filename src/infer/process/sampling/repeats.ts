@@ -1,0 +1,44 @@
+// How long a repeat each token would carry on, for the DRY penalty ("don't repeat yourself", p-e-w 2024): tokens that
+// followed earlier occurrences of what the text ends with now. One pass over the window with the Z algorithm, read from
+// its end. Knows nothing of logits.
+
+let lengths = new Int32Array(0);
+
+/**
+ * @param history tokens so far
+ * @param window how many of the last of them are searched
+ * @param shortest repeats below this length are not reported; >= 1
+ * @param breakers no repeat reaches across these tokens, and none of them carries one on
+ * @returns token to the length of the longest repeat it would carry on, the token itself not counted
+ */
+export function repeatsCarriedOn(
+  history: ArrayLike<number>,
+  window: number,
+  shortest: number,
+  breakers: ReadonlySet<number>,
+): Map<number, number> {
+  const found = new Map<number, number>();
+  const end = history.length - 1;
+  const size = Math.min(window, history.length);
+  let limit = 0;
+  while (limit < size && !breakers.has(history[end - limit] as number)) limit += 1;
+  if (limit < shortest) return found;
+  if (lengths.length < size) lengths = new Int32Array(size);
+  // lengths[k]: how many of the last tokens also stand k tokens earlier; [left, right) is the match that reaches furthest
+  let left = 0;
+  let right = 0;
+  for (let k = 1; k < size; k++) {
+    let length = k < right ? Math.min(right - k, lengths[k - left] as number) : 0;
+    while (k + length < size && history[end - length] === history[end - k - length]) length += 1;
+    lengths[k] = length;
+    if (k + length > right) {
+      left = k;
+      right = k + length;
+    }
+    length = Math.min(length, limit);
+    if (length < shortest) continue;
+    const next = history[end - k + 1] as number;
+    if (!breakers.has(next) && length > (found.get(next) ?? 0)) found.set(next, length);
+  }
+  return found;
+}
