@@ -52,7 +52,7 @@ export interface Tool {
   inputSchema: Record<string, unknown>;
 }
 
-/** Sampling, each field optional; the engine fills the rest from the model's own defaults. */
+/** Sampling, each field optional; what is left out has the default named here, whatever the model. */
 export interface Sampling {
   /** 0 or more, usually to 2; 0 is greedy. Default 0.7. */
   temperature?: number;

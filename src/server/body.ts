@@ -4,7 +4,7 @@ import { FreeholdError } from '../lib/errors.ts';
 import { formatBytes } from '../lib/units.ts';
 import type { AppContext } from './context.ts';
 
-/** A request of more values (numbers, strings, objects …) or deeper nesting than any honest one is refused unread. */
+/** A request of more values (numbers, strings, objects …) or deeper nesting than any honest one goes no further than here. */
 const mostValues = 250_000;
 const deepestNesting = 200;
 

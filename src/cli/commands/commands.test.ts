@@ -1,6 +1,9 @@
 // What the commands show, from made-up facts: no model, no server, no terminal.
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CatalogueEntry } from '../../hub/types.ts';
+import { freeholdVersion } from '../../lib/version.ts';
 import type { DeviceReport, DoctorReport } from '../../native/doctor.ts';
 import type { HostReport } from '../host-report.ts';
 import { createStyle } from '../output.ts';
@@ -61,6 +64,16 @@ describe('up', () => {
     expect(lines).toContain('  export ANTHROPIC_API_KEY=fh_first');
     expect(lines).toContain('  export OPENAI_BASE_URL=http://127.0.0.1:8080/v1');
     for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(80);
+  });
+
+  it('says on the first start what the README shows', () => {
+    const readme = readFileSync(path.join(import.meta.dirname, '../../../README.md'), 'utf8');
+    const first = { url: 'http://127.0.0.1:8080', signInUrl: 'http://127.0.0.1:8080/#token=…', firstAdminKey: 'fh_…' };
+    const lines = [
+      ...welcome(first, freeholdVersion(), true, plain),
+      ...ready(first, 'smollm2-135m', 1000, true, plain),
+    ];
+    expect(readme).toContain(`\`\`\`\n${lines.join('\n').trim().replace(/^/, '  ')}\n\`\`\``);
   });
 
   it('says how to get a key when none is shown, and warns when none is asked for', () => {

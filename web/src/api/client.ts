@@ -27,7 +27,7 @@ export interface MessageRequest {
   /** Most tokens the answer may have. */
   maxTokens: number;
   system?: string;
-  /** 0..2; absent leaves it to the model. */
+  /** 0..1; absent: the server's default, 0.7. */
   temperature?: number;
 }
 

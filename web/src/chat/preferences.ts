@@ -5,7 +5,7 @@ export interface Preferences {
   model: string;
   /** Put before every conversation; empty for none. */
   system: string;
-  /** 0..2; undefined leaves it to the model. */
+  /** 0..1; undefined: the server's default. */
   temperature: number | undefined;
   /** Most tokens of one answer, >= 1. */
   maxTokens: number;
@@ -17,6 +17,9 @@ export const defaultPreferences: Preferences = {
   temperature: undefined,
   maxTokens: 2048,
 };
+
+/** What the server takes where no temperature is sent; for showing. */
+export const serverTemperature = 0.7;
 
 const key = 'freehold/preferences';
 

@@ -3,7 +3,7 @@ import { useId } from 'react';
 import { IconButton, TextButton } from '../ui/button.tsx';
 import { SlidersIcon } from '../ui/icons.tsx';
 import { Popover } from '../ui/popover.tsx';
-import { defaultPreferences, isCustomised, type Preferences } from './preferences.ts';
+import { defaultPreferences, isCustomised, type Preferences, serverTemperature } from './preferences.ts';
 
 interface SettingsProps {
   value: Preferences;
@@ -57,7 +57,8 @@ function SettingsForm({ value, onChange }: SettingsProps) {
             Temperature
           </label>
           <output htmlFor={`${id}-temperature`} className="text-soft tabular-nums">
-            {temperature === undefined ? "the model's own" : temperature.toFixed(1)}
+            {(temperature ?? serverTemperature).toFixed(1)}
+            {temperature === undefined && ' (default)'}
           </output>
         </div>
         <input
@@ -66,7 +67,7 @@ function SettingsForm({ value, onChange }: SettingsProps) {
           min="0"
           max="1"
           step="0.1"
-          value={temperature ?? 0.7}
+          value={temperature ?? serverTemperature}
           onChange={(event) => set({ temperature: Number(event.target.value) })}
           className="mt-2 block h-6 w-full accent-accent"
         />
