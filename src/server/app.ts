@@ -30,8 +30,8 @@ export function createApp(services: Services): App {
   app.onError((error, c) => answerError(c, services, error));
 
   // before the routes: whoever may not ask learns nothing from how a path answers
-  app.use('/v1/*', authenticated(services));
-  app.use('/metrics', authenticated(services));
+  app.use('/v1/*', authenticated(services, 'apis'));
+  app.use('/metrics', authenticated(services, 'metrics'));
 
   addMessageRoutes(app, services);
   addChatRoutes(app, services);

@@ -6,6 +6,7 @@ import { FreeholdError } from '../lib/errors.ts';
 import { findKey } from '../store/keys.ts';
 import { findSession } from '../store/sessions.ts';
 import type { AppContext, AppEnv, Principal, Services } from './context.ts';
+import { type Area, mayUse, requireArea } from './roles.ts';
 
 export const sessionCookie = 'freehold_session';
 
@@ -30,7 +31,8 @@ export async function resolvePrincipal(c: AppContext, services: Services): Promi
   }
   const token = getCookie(c, sessionCookie);
   const session = token === undefined ? undefined : await findSession(services.store, token);
-  if (session) {
+  // a session of a role that has none is as good as ended
+  if (session && mayUse(session.role, 'page')) {
     requireSameOrigin(c);
     return {
       tenant: session.keyId ?? 'owner',
@@ -83,9 +85,11 @@ function hostOf(origin: string): string | undefined {
   }
 }
 
-/** Lets a request through only with a principal, and remembers it. */
-export const authenticated = (services: Services) =>
+/** Lets a request through only with a principal whose role may use the area, and remembers it. */
+export const authenticated = (services: Services, area: Area) =>
   createMiddleware<AppEnv>(async (c, next) => {
-    c.set('principal', await resolvePrincipal(c, services));
+    const principal = await resolvePrincipal(c, services);
+    c.set('principal', principal);
+    requireArea(principal.role, area);
     await next();
   });

@@ -9,6 +9,7 @@ import { validate } from '../../wire/validate.ts';
 import { requireSameOrigin, resolvePrincipal, sessionCookie } from '../auth.ts';
 import { readJson } from '../body.ts';
 import type { App, Services } from '../context.ts';
+import { requireArea } from '../roles.ts';
 
 const signInSchema = z.union([
   z.object({ token: z.string().min(1).max(200) }),
@@ -32,6 +33,7 @@ export function addSessionRoutes(app: App, services: Services): void {
   });
   app.get('/api/session', async (c) => {
     const { name, role } = await resolvePrincipal(c, services);
+    requireArea(role, 'page');
     return c.json({ name, role });
   });
   app.delete('/api/session', async (c) => {
@@ -58,6 +60,7 @@ async function ownerOf(
     );
   }
   const key = await findKey(services.store, given.key.trim());
+  if (key) requireArea(key.role, 'page');
   if (key) return { keyId: key.id, name: key.name, role: key.role };
   throw new FreeholdError('unauthorized', 'The API key is not valid here; it may have been revoked.', {
     hint: 'Make one with: freehold keys create --name NAME --role member',
