@@ -97,6 +97,7 @@ const llamaFunctions = {
   llama_n_ctx_seq: 'uint32 llama_n_ctx_seq(void* c)',
   llama_n_batch: 'uint32 llama_n_batch(void* c)',
   llama_n_seq_max: 'uint32 llama_n_seq_max(void* c)',
+  llama_set_n_threads: 'void llama_set_n_threads(void* c, int32 n, int32 n_batch)',
   llama_n_threads: 'int32 llama_n_threads(void* c)',
   llama_get_memory: 'void* llama_get_memory(void* c)',
   llama_memory_seq_rm: 'bool llama_memory_seq_rm(void* mem, int seq, int p0, int p1)',
@@ -117,6 +118,11 @@ const llamaFunctions = {
     'int llama_tokenize(void* v, const uint8* text, int len, _Out_ int32* tokens, int max, bool add_special, bool parse_special)',
   llama_token_to_piece:
     'int llama_token_to_piece(void* v, int token, _Out_ uint8* buf, int len, int lstrip, bool special)',
+  llama_sampler_init_grammar: 'void* llama_sampler_init_grammar(void* vocab, str grammar, str root)',
+  llama_sampler_apply: 'void llama_sampler_apply(void* sampler, void* candidates)',
+  llama_sampler_accept: 'void llama_sampler_accept(void* sampler, int token)',
+  llama_sampler_clone: 'void* llama_sampler_clone(void* sampler)',
+  llama_sampler_free: 'void llama_sampler_free(void* sampler)',
 } satisfies Declarations;
 
 export interface Native {

@@ -166,6 +166,7 @@ export class Context {
   readonly contextTokens: number;
   readonly sequences: number;
   readonly batchTokens: number;
+  /** Most threads of a decode. */
   readonly threads: number;
   readonly #native: Native;
   readonly #handle: Handle;
@@ -173,6 +174,7 @@ export class Context {
   readonly #threadpool: CpuThreadpool | undefined;
   /** Rows of logits that the last decode computed, and where they are. */
   #outputs = 0;
+  #currentThreads: number;
   #logits: { address: unknown; rows: number; values: Float32Array } | undefined;
 
   private constructor(native: Native, model: Model, pointer: Pointer, threads: number) {
@@ -191,6 +193,7 @@ export class Context {
     this.sequences = llama.llama_n_seq_max(pointer);
     this.batchTokens = llama.llama_n_batch(pointer);
     this.threads = llama.llama_n_threads(pointer);
+    this.#currentThreads = this.threads;
   }
 
   /**
@@ -233,11 +236,17 @@ export class Context {
 
   /**
    * Runs the batch through the model on another thread.
+   * @param threads for this decode and the next ones, 1 to `this.threads`; default as before
    * @throws FreeholdError model_failed with libllama's status: 1 no free KV cell, negative an error
    */
-  async decode(batch: Batch): Promise<void> {
+  async decode(batch: Batch, threads = this.#currentThreads): Promise<void> {
     // more would end the process inside libllama
     invariant(batch.size > 0 && batch.size <= this.batchTokens, `a batch holds 1 to ${this.batchTokens} tokens`);
+    if (threads !== this.#currentThreads) {
+      invariant(threads >= 1 && threads <= this.threads, `a decode has 1 to ${this.threads} threads`);
+      this.#native.llama.llama_set_n_threads(this.#handle.pointer, threads, threads);
+      this.#currentThreads = threads;
+    }
     this.#outputs = 0;
     const status = await this.#handle.whileBusy((pointer) =>
       handleOf(batch).whileBusy(() => callAsync(this.#native.llama.llama_decode, pointer, batch.native())),

@@ -10,6 +10,7 @@ import { nextToAdmit, planStep } from './planner.ts';
 import { createPromptTokenizer, type PromptTokenizer } from './prompt.ts';
 import { createSampler, type Sampler } from './sampler.ts';
 import { StopMatcher } from './stop-matcher.ts';
+import { createThreadGovernor, type ThreadGovernor } from './thread-governor.ts';
 
 /** What one step produced, for all requests. */
 export interface StepOutput {
@@ -82,6 +83,7 @@ export class Engine {
   /** Requests whose prompts are being tokenized. */
   readonly #preparing = new Map<number, { cancelled: boolean }>();
   #looping = false;
+  readonly #governor: ThreadGovernor;
   #clock = 0;
   #steps = 0;
   #prefillTokens = 0;
@@ -101,6 +103,7 @@ export class Engine {
       { bos: text(vocabulary.bos), eos: text(vocabulary.eos) },
       vocabulary.controlTokens.has('<|im_start|>') || vocabulary.userDefinedTokens.has('<|im_start|>'),
     );
+    this.#governor = createThreadGovernor(context.threads);
     this.#tokenizer = createPromptTokenizer(vocabulary, model.chatTemplate);
     this.#addSlots();
   }
@@ -335,7 +338,7 @@ export class Engine {
     });
     const startedAt = performance.now();
     try {
-      await this.#context.decode(this.#batch);
+      await this.#context.decode(this.#batch, this.#governor.threads());
     } catch (error) {
       this.#abandon(error, output);
       return;
