@@ -33,6 +33,8 @@ function build(name, inputs, outDir, command, args, cwd) {
   utimesSync(stamp, startedAt, startedAt);
 }
 
+// an install without development tools cannot build, and need not where dist/ came along
+if (process.argv.includes('--if-possible') && !existsSync(bin('tsc'))) process.exit(0);
 if (process.argv.includes('--clean')) {
   rmSync(path.join(root, 'dist'), { recursive: true, force: true });
   rmSync(path.join(root, 'web/dist'), { recursive: true, force: true });

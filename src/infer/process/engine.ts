@@ -390,8 +390,8 @@ export class Engine {
   #finish(running: Running, reason: StopReason, output: StepOutput, stopSequence?: string): void {
     const { id, inputTokens, cachedTokens, outputTokens } = running;
     if (stopSequence === undefined) {
-      // bytes of an unfinished character come out as U+FFFD, text held back for a stop string as it is
-      const rest = running.stops.push(running.decoder.decode());
+      // where the model ended, bytes of an unfinished character come out as U+FFFD; where it was cut off they are dropped
+      const rest = running.stops.push(reason === 'end-turn' ? running.decoder.decode() : '');
       const text = rest.text + (rest.stop === undefined ? running.stops.flush() : '');
       if (text !== '') output.events.push({ id, event: { type: 'text-delta', text } });
     }
