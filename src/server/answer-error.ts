@@ -6,6 +6,7 @@ import { asFreeholdError, type ErrorCode, FreeholdError } from '../lib/errors.ts
 import { anthropicError } from '../wire/anthropic/errors.ts';
 import { openaiError } from '../wire/openai/errors.ts';
 import type { AppContext, Services } from './context.ts';
+import { isExpectedEnd, serverStopping } from './stopping.ts';
 
 export type Protocol = 'anthropic' | 'openai';
 
@@ -49,6 +50,11 @@ const aboutFiles: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** The error as a remote caller may see it; what is hidden goes to the log. */
 export function publicError(thrown: unknown, services: Services): FreeholdError {
   const error = asFreeholdError(thrown);
+  if (isExpectedEnd(error.code) || error.code === 'model_process_lost') {
+    // whatever part of the server a request was in, it ends for one reason
+    if (services.stopping?.aborted) return serverStopping();
+    if (error.code !== 'model_process_lost') return error;
+  }
   if (error.status >= 500 || error.cause !== undefined) services.logger.error({ err: thrown }, 'request failed');
   if (!aboutFiles.has(error.code)) return error;
   const clean = (text: string) => withoutFolders(text, services.config.home);

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context, Hono } from 'hono';
 import type { Config } from '../lib/config.ts';
+import type { ErrorCode } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Role } from '../store/keys.ts';
 import type { Store } from '../store/open.ts';
@@ -34,6 +35,8 @@ export interface Services {
   version: string;
   /** Folder of the built page. */
   webRoot: string;
+  /** Aborted when the server ends: generations are cut short then. Default: it never does. */
+  stopping?: AbortSignal;
   /** How patient to be with a reader; tests are less. */
   streams?: StreamLimits;
 }
@@ -67,7 +70,7 @@ export interface AppEnv {
 /** Gathered while a request is answered. Never holds text of the caller. */
 export interface RequestFacts {
   model?: string;
-  errorCode?: string;
+  errorCode?: ErrorCode;
   inputTokens?: number;
   outputTokens?: number;
   timeToFirstTokenMs?: number;

@@ -38,7 +38,7 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
   const name = model.capabilities().model;
   c.var.facts.model = name;
   const release = services.models.hold(model);
-  const abort = abortWithCaller(c);
+  const { abort, done } = abortWith(c.req.raw.signal, services.stopping);
   const stopwatch = createStopwatch(c.var.arrivedMs);
   const meta: AnswerMeta = {
     id: newId(call.idPrefix),
@@ -48,6 +48,7 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
   };
   const finish = (error?: FreeholdError) => {
     release();
+    done();
     const { timeToFirstTokenMs, tokensPerSecond } = stopwatch.timing(stopwatch.usage.outputTokens);
     Object.assign(c.var.facts, {
       inputTokens: stopwatch.usage.inputTokens,
@@ -79,13 +80,23 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
   }
 }
 
-/** Aborts when the connection closes before the answer is complete. */
-function abortWithCaller(c: AppContext): AbortController {
+/**
+ * Aborts when one of the signals does: the connection closes before the answer is complete, or the server ends.
+ * @returns `done` stops listening: the server's signal lives as long as the server
+ */
+function abortWith(...signals: (AbortSignal | undefined)[]): { abort: AbortController; done: () => void } {
   const abort = new AbortController();
-  const caller = c.req.raw.signal;
-  if (caller.aborted) abort.abort();
-  else caller.addEventListener('abort', () => abort.abort(), { once: true });
-  return abort;
+  const stop = () => abort.abort();
+  for (const signal of signals) {
+    if (signal?.aborted) stop();
+    else signal?.addEventListener('abort', stop, { once: true });
+  }
+  return {
+    abort,
+    done: () => {
+      for (const signal of signals) signal?.removeEventListener('abort', stop);
+    },
+  };
 }
 
 async function* watched(model: TextModel, { request }: ParsedRequest, signal: AbortSignal, stopwatch: Stopwatch) {
@@ -143,7 +154,7 @@ async function stream(
     } finally {
       clearTimeout(keepAlive);
       out.end();
-      report(c, services, abort.signal.aborted ? 499 : 200);
+      report(c, services, abort.signal.aborted && !services.stopping?.aborted ? 499 : 200);
     }
   };
   c.var.facts.streaming = true;

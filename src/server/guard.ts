@@ -6,6 +6,7 @@ import { newId } from '../lib/ids.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { answerError } from './answer-error.ts';
 import type { AppContext, AppEnv, Services } from './context.ts';
+import { isExpectedEnd } from './stopping.ts';
 
 /** The page loads nothing from elsewhere and runs no inline script. */
 const contentSecurityPolicy = [
@@ -65,7 +66,7 @@ export function report(c: AppContext, services: Services, status: number): void 
   const { requestId, arrivedMs, facts, principal } = c.var;
   const durationMs = performance.now() - arrivedMs;
   services.metrics.request({ method: c.req.method, route: routeOf(c), status, durationMs });
-  services.logger[status >= 500 ? 'error' : 'info'](
+  services.logger[status >= 500 && !isExpectedEnd(facts.errorCode) ? 'error' : 'info'](
     {
       method: c.req.method,
       path: c.req.path,

@@ -17,7 +17,7 @@ export interface Listening {
   /**
    * Takes no more connections, waits for requests in flight as long as allowed, runs `between`, ends what is left.
    * @param graceMs how long requests may go on
-   * @param between what makes the rest fail properly, e.g. closing the models
+   * @param between what makes the rest fail properly, e.g. ending generations and closing the models
    */
   close(graceMs: number, between: () => Promise<void>): Promise<void>;
 }

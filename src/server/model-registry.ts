@@ -13,6 +13,7 @@ import type { Logger } from '../lib/log.ts';
 import { nearestNames } from '../lib/nearest-names.ts';
 import { settledWithin } from '../lib/settled.ts';
 import { createLoadFailures } from './load-failures.ts';
+import { serverStopping } from './stopping.ts';
 
 /** The least that must be known of a model's file to load it. */
 export interface ModelFile {
@@ -212,9 +213,9 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
   }
 
   async function get(name: string): Promise<LocalTextModel> {
-    if (closed) throw shuttingDown();
+    if (closed) throw serverStopping();
     const source = await resolve(name);
-    if (closed) throw shuttingDown();
+    if (closed) throw serverStopping();
     requireChat(source);
     let entry = entries.get(source.name);
     if (!entry || !alive(entry)) {
@@ -269,7 +270,7 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
       closed = true;
       const open = [...entries.values()];
       entries.clear();
-      for (const { abort } of open) abort.abort(shuttingDown());
+      for (const { abort } of open) abort.abort(serverStopping());
       await Promise.all(open.map(({ model }) => model?.close()));
       if (!(await settledWithin(Promise.allSettled(opening), stopLoadsMs))) {
         logger.warn('a model that was being loaded does not stop; its process is left behind');
@@ -278,15 +279,13 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
   };
 }
 
-const shuttingDown = () =>
-  new FreeholdError('shutting_down', 'The server is stopping.', { hint: 'Try again in a moment.' });
-
 const loadTookTooLong = (name: string, limitMs: number) =>
   new FreeholdError('model_failed', `Loading ${name} took longer than ${Math.round(limitMs / 60_000)} minutes.`, {
     hint: 'Its disk may be slow or broken; the log of the server says more.',
   });
 
-const isPath = (name: string) => /[\\]|^[/.~]|\.\.|\.gguf$/i.test(name);
+/** Whether a name is the path of a file; only the operator may give one. */
+export const isPath = (name: string) => /[\\]|^[/.~]|\.\.|\.gguf$/i.test(name);
 
 /** A model that the operator named by its file. */
 function fileOnDisk(file: string): ModelFile {

@@ -253,6 +253,33 @@ describe('closing', () => {
     await expect(fetch(closing.url)).rejects.toThrow();
   });
 
+  it('tells streams and whole answers that the server stops, before their model says that it goes', async () => {
+    const closing = await startTestServer();
+    closing.model.behaviour = async function* (_request, signal) {
+      yield { type: 'start', inputTokens: 1, cachedTokens: 0 };
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+      throw new FreeholdError(
+        'shutting_down',
+        `The model fake is being unloaded${closing.model.closed ? '' : ' later'}.`,
+      );
+    };
+    const send = (stream: boolean) =>
+      fetch(`${closing.url}/v1/messages`, {
+        method: 'POST',
+        headers: { 'x-api-key': closing.key },
+        body: prompt(stream),
+      });
+    const whole = send(false);
+    const stream = await send(true);
+    const text = stream.text();
+    await expect.poll(() => closing.model.requests.length, soon).toBe(2);
+    await closing.stop();
+    expect(await text).toMatch(/event: error[\s\S]*"The server is stopping\./);
+    const refused = await whole;
+    expect([refused.status, refused.headers.get('x-should-retry')]).toEqual([503, 'true']);
+    expect(await refused.text()).toContain('The server is stopping.');
+  });
+
   it('does not wait for connections whose last answer is out', async () => {
     const closing = await startTestServer({}, { graceMs: 1_000_000 });
     let finish: () => void = () => {};

@@ -68,6 +68,7 @@ export async function startServer(
       names: parts.names ?? hub.names,
     });
     const signIn = createSignInTokens();
+    const stopping = new AbortController();
     const app = createApp({
       config,
       store,
@@ -75,6 +76,7 @@ export async function startServer(
       listModels: parts.listModels ?? (() => hub.listModels(models)),
       signIn,
       metrics: createMetrics(),
+      stopping: stopping.signal,
       logger,
       version: freeholdVersion(),
       webRoot: path.join(packageRoot, 'web/dist'),
@@ -90,7 +92,10 @@ export async function startServer(
     logger.info({ url, auth: config.auth }, 'listening');
     let closing: Promise<void> | undefined;
     const close = async () => {
-      await listening.close(parts.graceMs ?? 5000, () => models.close());
+      await listening.close(parts.graceMs ?? 5000, () => {
+        stopping.abort();
+        return models.close();
+      });
       await store.close();
     };
     return {
