@@ -51,8 +51,8 @@ describe('a model', () => {
     await models.get('alias-of-b');
     expect(names()).toEqual(['a', 'b']);
     expect(models.status()).toEqual([
-      { name: 'a', state: 'ready', pid: undefined },
-      { name: 'b', state: 'ready', pid: undefined },
+      { name: 'a', state: 'ready', pid: undefined, contextTokens: 1000 },
+      { name: 'b', state: 'ready', pid: undefined, contextTokens: 1000 },
     ]);
   });
 

@@ -49,6 +49,8 @@ export interface ModelStatus {
   name: string;
   state: LocalModelState;
   pid: number | undefined;
+  /** Tokens of one conversation as it runs; undefined until it does. */
+  contextTokens?: number;
 }
 
 export interface ModelRegistry {
@@ -264,6 +266,7 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
         name: source.name,
         state: model?.state ?? 'loading',
         pid: model?.pid,
+        ...(model?.state === 'ready' ? { contextTokens: model.capabilities().contextTokens } : {}),
       })),
     running: () => [...entries.values()].flatMap(({ model }) => (model ? [model] : [])),
     async close() {

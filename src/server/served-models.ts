@@ -1,51 +1,56 @@
-// The list of models a client sees: what is on this machine, and `default` first, which always answers.
+// The list of models a client sees: what is on this machine, and `default` first, which always answers. A model that was
+// removed leaves the list at once, though it answers until it is unloaded.
 import type { LocalModel } from '../hub/types.ts';
 import type { ServedModel } from '../wire/models.ts';
 import type { ModelStatus } from './model-registry.ts';
 
-/**
- * @param local models on this machine
- * @param loaded models that run; one that the operator named by its file is known only here
- * @param defaultName the model's own name behind `default`; undefined when it is not here
- */
-export function servedModels(
-  local: readonly LocalModel[],
-  loaded: readonly ModelStatus[],
-  defaultName: string | undefined,
-): ServedModel[] {
-  const states = new Map(loaded.map(({ name, state }) => [name, state]));
-  const served = local.map((model) => ({
+export interface ServedModelsInput {
+  /** Models on this machine. */
+  local: readonly LocalModel[];
+  /** Models that run or are about to. */
+  loaded: readonly ModelStatus[];
+  /** The model's own name behind `default`; undefined when it is not here. */
+  defaultName: string | undefined;
+  /** The operator named the default model by its file, and the file is there: it is served without being on the list of local models. */
+  defaultIsFile: boolean;
+  /** Tokens that one conversation gets with a model of this trained context. */
+  contextFor(trainedTokens: number | undefined): number;
+}
+
+export function servedModels(input: ServedModelsInput): ServedModel[] {
+  const { local, defaultName, defaultIsFile, contextFor } = input;
+  const running = new Map(input.loaded.map((status) => [status.name, status]));
+  const served: ServedModel[] = local.map((model) => ({
     id: model.name,
     title: model.name,
     createdSeconds: seconds(model.addedAt),
     owner: model.origin,
     details: {
-      state: states.get(model.name) ?? 'unloaded',
+      state: running.get(model.name)?.state ?? 'unloaded',
       kind: model.kind,
       sizeBytes: model.sizeBytes,
       parameters: model.parameters,
       quantisation: model.quantisation,
-      contextTokens: model.contextTokens,
+      contextTokens: running.get(model.name)?.contextTokens ?? contextFor(model.contextTokens),
+      trainedContextTokens: model.contextTokens,
       architecture: model.architecture,
     },
   }));
-  const here = new Set(served.map(({ id }) => id));
-  const elsewhere = new Set([...states.keys(), ...(defaultName === undefined ? [] : [defaultName])]);
-  const others = [...elsewhere]
-    .filter((name) => !here.has(name))
-    .map((name) => ({
-      id: name,
-      title: name,
+  if (defaultIsFile && defaultName !== undefined && !served.some(({ id }) => id === defaultName)) {
+    const status = running.get(defaultName);
+    served.push({
+      id: defaultName,
+      title: defaultName,
       createdSeconds: 0,
       owner: 'file',
-      details: { state: states.get(name) ?? 'unloaded' },
-    }));
-  const all: ServedModel[] = [...served, ...others];
-  const target = all.find(({ id }) => id === defaultName);
-  if (!target) return all;
+      details: { state: status?.state ?? 'unloaded', contextTokens: status?.contextTokens },
+    });
+  }
+  const target = served.find(({ id }) => id === defaultName);
+  if (!target) return served;
   return [
     { ...target, id: 'default', title: `Default (${target.title})`, details: { ...target.details, model: target.id } },
-    ...all,
+    ...served,
   ];
 }
 

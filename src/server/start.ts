@@ -1,4 +1,5 @@
 // Starts a whole deployment: store, models, HTTP, the first key. Composes; the parts are in the files beside it.
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { AvailableMemory } from '../hub/types.ts';
 import type { Config } from '../lib/config.ts';
@@ -13,6 +14,7 @@ import { listen, requireSafeBind } from './listen.ts';
 import { createMetrics } from './metrics.ts';
 import {
   createModelRegistry,
+  isPath,
   type ModelFile,
   type ModelRegistry,
   type ModelRegistryOptions,
@@ -143,12 +145,19 @@ function hubParts(config: Config, memoryNow: StartParts['memory']) {
       };
     },
     async listModels(models: ModelRegistry) {
-      const [{ listLocalModels }, { servedModels }] = await Promise.all([
+      const [{ listLocalModels }, { contextFor }, { servedModels }] = await Promise.all([
         import('../hub/models.ts'),
+        import('../hub/plan.ts'),
         import('./served-models.ts'),
       ]);
       const [local, defaultName] = await Promise.all([listLocalModels(config), models.nameOf('default')]);
-      return servedModels(local, models.status(), defaultName);
+      return servedModels({
+        local,
+        loaded: models.status(),
+        defaultName,
+        defaultIsFile: isPath(config.defaultModel) && existsSync(config.defaultModel),
+        contextFor: (trainedTokens) => contextFor(config, trainedTokens),
+      });
     },
   };
 }
