@@ -310,6 +310,8 @@ describe('chat', () => {
           (error, stdout, stderr) => resolve({ status: Number(error?.code ?? 0), stdout, stderr }),
         );
       });
+    // as the README has it: one lone word beside piped text is the prompt
+    const lone = shell(`printf '%s' '${text}' | "$1" "$2" chat summarize --model "$3" --max-tokens 2 --json`);
     const [bare, piped, both] = await Promise.all([
       count(once(['Summarise this.', '--json'])),
       count(once(['--json'], text)),
@@ -317,6 +319,7 @@ describe('chat', () => {
     ]);
     expect(piped).toBeGreaterThan(bare);
     expect(both).toBeGreaterThan(piped);
+    expect(await lone).toMatchObject({ status: 0 });
   });
 
   it('needs something to answer', async () => {

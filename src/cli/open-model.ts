@@ -2,8 +2,8 @@
 import path from 'node:path';
 import type { LocalTextModel } from '../infer/client.ts';
 import type { Config } from '../lib/config.ts';
-import { FreeholdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { unknownModel } from './unknown-model.ts';
 
 export interface OpenOptions {
   /** Conversations at the same time; a chat needs one. */
@@ -26,19 +26,10 @@ export async function openByName(name: string, config: Config, options: OpenOpti
     import('../infer/load-options.ts'),
   ]);
   const local = await findLocalModel(wanted, config, { paths: true });
-  if (!local) throw await notHere(wanted);
+  if (!local) throw await unknownModel(wanted);
   // a model given as a file is called by the file's name
   const model = { ...local, name: path.isAbsolute(local.name) ? path.basename(local.name, '.gguf') : local.name };
   const memory = await modelMemory(config);
   const shape = await planLoad(model, config, { sequences: options.sequences, ...(memory ? { memory } : {}) });
   return openLocalModel(loadOptions(model, shape, config), options.logger);
-}
-
-async function notHere(name: string): Promise<FreeholdError> {
-  const { findInCatalogue } = await import('../hub/catalogue.ts');
-  return new FreeholdError('model_not_found', `There is no model "${name}" here.`, {
-    hint: findInCatalogue(name)
-      ? `Fetch it: freehold pull ${name}`
-      : '`freehold models` lists what is here, `freehold models --catalogue` what can be fetched.',
-  });
 }

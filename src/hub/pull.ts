@@ -1,8 +1,7 @@
 // Brings a model here: finds out what a reference means and asks its sources in order. Safe to kill at any moment and
 // to run twice at once. What each source does is in sources.ts; downloading and putting in place in install.ts.
 import { FreeholdError } from '../lib/errors.ts';
-import { nearestNames } from '../lib/nearest-names.ts';
-import { catalogue, findInCatalogue, findVariant } from './catalogue.ts';
+import { findInCatalogue, findVariant, nearestInCatalogue } from './catalogue.ts';
 import { checkCatalogueFit, doesNotFit } from './fit.ts';
 import { defaultPatience } from './http.ts';
 import { memoryOf, type Pull, type PullOptions } from './install.ts';
@@ -152,10 +151,7 @@ function repoOf(entry: CatalogueEntry): string {
 }
 
 function nearest(name: string): string {
-  const names = nearestNames(
-    name,
-    catalogue.map((entry) => entry.name),
-  );
+  const names = nearestInCatalogue(name);
   if (names.length > 0) return `Did you mean ${names.join(' or ')}? `;
   return '`freehold models --catalogue` lists the catalogue. ';
 }

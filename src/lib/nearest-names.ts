@@ -20,18 +20,24 @@ export function editDistance(left: string, right: string): number {
   return last[right.length]!;
 }
 
-/** At most three names that are close to this one (a third of its letters apart) or begin with it, nearest first. */
-export function nearestNames(name: string, names: readonly string[]): string[] {
+/**
+ * At most three names that are close to this one (a third of its letters apart) or begin with it, nearest first.
+ * @param nameOf what a candidate is offered as: several names of one thing, one of them once. Default: itself
+ */
+export function nearestNames(
+  name: string,
+  names: readonly string[],
+  nameOf: (candidate: string) => string = (candidate) => candidate,
+): string[] {
   const wanted = name.toLowerCase();
   if (wanted.length > 100) return [];
-  return [...new Set(names)]
+  const near = names
     .map((candidate) => {
       const other = candidate.toLowerCase();
       const begins = wanted.length >= 3 && (other.startsWith(wanted) || wanted.startsWith(other));
       return { candidate, distance: begins ? 0.5 : editDistance(wanted, other) };
     })
     .filter(({ distance }) => distance <= Math.max(1, Math.floor(wanted.length / 3)))
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, 3)
-    .map(({ candidate }) => candidate);
+    .sort((a, b) => a.distance - b.distance);
+  return [...new Set(near.map(({ candidate }) => nameOf(candidate)))].slice(0, 3);
 }

@@ -33,7 +33,12 @@ export interface ModelRegistryOptions {
   /** Context and conversations to load a model with. Throws does_not_fit when it needs more memory than is free. */
   plan(model: ModelFile): Promise<{ contextTokens: number; sequences: number }>;
   /** Names on this machine, and names that `freehold pull` knows; for error messages. */
-  names(): Promise<{ here: string[]; catalogue: string[] }>;
+  names(): Promise<{
+    here: string[];
+    catalogue: string[];
+    /** The model behind one of those names: several names may mean one model, which is offered once. */
+    modelOf?(name: string): string;
+  }>;
   logger: Logger;
   /** Longest a load may take, in milliseconds. Default 30 minutes: hundreds of gigabytes from a slow disk. */
   loadTimeoutMs?: number;
@@ -126,7 +131,7 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
   }
 
   async function notHere(name: string, wanted: string): Promise<FreeholdError> {
-    const { here, catalogue } = await options.names();
+    const { here, catalogue, modelOf } = await options.names();
     const what =
       name === 'default'
         ? `The default model "${wanted}" is not here.`
@@ -138,7 +143,9 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
         field: 'model',
       });
     }
-    const near = nearestNames(wanted, [...here, ...catalogue]);
+    const near = nearestNames(wanted, [...here, ...catalogue], (each) =>
+      here.includes(each) ? each : (modelOf?.(each) ?? each),
+    );
     const missing = near.find((candidate) => !here.includes(candidate));
     const mean = near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : '';
     const have =

@@ -135,13 +135,14 @@ function hubParts(config: Config, memoryNow: StartParts['memory']) {
       return planLoad(model, config, memory ? { memory } : {});
     },
     async names() {
-      const [{ listLocalModels }, { catalogue }] = await Promise.all([
+      const [{ listLocalModels }, { catalogue, findInCatalogue }] = await Promise.all([
         import('../hub/models.ts'),
         import('../hub/catalogue.ts'),
       ]);
       return {
         here: (await listLocalModels(config)).map(({ name }) => name),
         catalogue: catalogue.flatMap(({ name, aliases }) => [name, ...(aliases ?? [])]),
+        modelOf: (name: string) => findInCatalogue(name)?.name ?? name,
       };
     },
     async listModels(models: ModelRegistry) {

@@ -7,6 +7,10 @@ import type { ChatModel } from '../chat/session.ts';
 import { type CommonOptions, finish, number } from '../command.ts';
 import { usageError } from '../failure.ts';
 import type { Output } from '../output.ts';
+import { unknownModel } from '../unknown-model.ts';
+
+/** Most tokens of one answer where nobody reads along and can stop it. */
+const oneAnswerTokens = 2048;
 
 interface ChatOptions extends CommonOptions {
   model?: string;
@@ -24,7 +28,7 @@ export function addChat(program: Command): void {
     .command('chat')
     .summary('talk to a model in this terminal')
     .description('Talks to a model in this terminal. With a prompt, or text piped in, it answers once and exits.')
-    .argument('[model]', 'a model that is here; default: the default model')
+    .argument('[model]', 'a model that is here; --model names it too; default: the default model')
     .argument('[prompt...]', 'answer this once; what is piped in is added to it')
     .option('--system <text>', 'What the model is told first.')
     .option('--temperature <number>', '0 (always the likeliest) to 2.', number(0, 2))
@@ -32,7 +36,11 @@ export function addChat(program: Command): void {
     .option('--top-k <number>', 'Keep this many of the likeliest tokens; 0 keeps all.', number(0, 1e6, 'whole'))
     .option('--min-p <number>', 'Drop tokens this much less likely than the likeliest, 0 to 1.', number(0, 1))
     .option('--seed <number>', 'The same seed gives the same answer.', number(0, 2 ** 32 - 1, 'whole'))
-    .option('--max-tokens <number>', 'Most tokens of an answer.', number(1, 1e9, 'whole'))
+    .option(
+      '--max-tokens <number>',
+      `Most tokens of an answer (default: ${oneAnswerTokens} for one answer, else no limit).`,
+      number(1, 1e9, 'whole'),
+    )
     .addHelpText(
       'after',
       `
@@ -50,10 +58,13 @@ Examples:
       const positional = [args[0], ...((args[1] as string[] | undefined) ?? [])].filter(
         (word): word is string => typeof word === 'string',
       );
-      const { model: name, prompt: words } = await splitWords(positional, options.model !== undefined, (each) =>
-        isModel(each, values),
+      // before the words: a lone one beside piped text is what to do with the text
+      const piped = (await readPiped(positional.length > 0)).trimEnd();
+      const { model: name, prompt: words } = await splitWords(
+        positional,
+        { modelGiven: options.model !== undefined, piped: piped !== '' },
+        (each) => isModel(each, values),
       );
-      const piped = (await readPiped(words !== '')).trimEnd();
       const prompt = [words, piped].filter((part) => part.trim() !== '').join('\n\n');
       const settings = readSettings(options);
       const { openByName } = await import('../open-model.ts');
@@ -74,7 +85,7 @@ Examples:
         if (prompt === '') {
           throw usageError('There is nothing to answer.', 'Give a prompt, or pipe text in: freehold chat "Hello"');
         }
-        await answerOnce(name, prompt, settings, open, output);
+        await answerOnce(name, prompt, { maxTokens: oneAnswerTokens, ...settings }, open, output);
         return;
       }
       if (!(await offerPull(name, values, output))) return;
@@ -105,24 +116,35 @@ Examples:
 }
 
 /**
- * Tells the model from the prompt among the words of the command line.
- * @param modelGiven --model was used, so every word belongs to the prompt
- * @throws FreeholdError usage for one lone word that is no model: a typing mistake, more likely than a prompt
+ * Tells the model from the prompt among the words of the command line: the first word is a model when there is one of
+ * that name.
+ * @param given.modelGiven --model was used, so every word belongs to the prompt
+ * @param given.piped text was piped in, so a lone word says what to do with it
+ * @throws FreeholdError model_not_found for a first word that looks like a model's name and is none; usage for one lone
+ * word with nothing piped in: a typing mistake, more likely than a prompt
  */
 export async function splitWords(
   words: readonly string[],
-  modelGiven: boolean,
+  given: { modelGiven: boolean; piped: boolean },
   isModel: (word: string) => Promise<boolean>,
 ): Promise<{ model: string; prompt: string }> {
   const [first, ...rest] = words;
   if (first === undefined) return { model: 'default', prompt: '' };
-  if (modelGiven) return { model: 'default', prompt: words.join(' ') };
+  if (given.modelGiven) return { model: 'default', prompt: words.join(' ') };
   if (await isModel(first)) return { model: first, prompt: rest.join(' ') };
-  if (rest.length > 0 || /\s/.test(first)) return { model: 'default', prompt: words.join(' ') };
+  if (isMeantAsModel(first, rest)) throw await unknownModel(first, `To ask just that: freehold chat default "…"`);
+  if (rest.length > 0 || given.piped || /\s/.test(first)) return { model: 'default', prompt: words.join(' ') };
   throw usageError(
     `"${first}" is neither a model that is here nor one of the catalogue.`,
     `\`freehold models\` lists them. To ask just that: freehold chat default "${first}"`,
   );
+}
+
+/** `llama3`, `owner/repo`, `a:b`; or any word before one quoted prompt, as in `chat mistral "Why is …"`. */
+function isMeantAsModel(first: string, rest: readonly string[]): boolean {
+  const nameLike = /^[\w.~@/\\:-]*\w$/.test(first);
+  if (nameLike && /[:/\d]/.test(first)) return true;
+  return nameLike && rest.length === 1 && /\s/.test((rest[0] ?? '').trim());
 }
 
 async function isModel(word: string, config: Config): Promise<boolean> {

@@ -17,8 +17,8 @@ import { ready, welcome } from './up.ts';
 const plain = createStyle(false);
 
 describe('chat: the words of the command line', () => {
-  const split = (words: string[], modelGiven = false) =>
-    splitWords(words, modelGiven, async (word) => word === 'qwen3-0.6b');
+  const split = (words: string[], given: { modelGiven?: boolean; piped?: boolean } = {}) =>
+    splitWords(words, { modelGiven: false, piped: false, ...given }, async (word) => word === 'qwen3-0.6b');
 
   it('are a model, a prompt, both or neither', async () => {
     expect(await split([])).toEqual({ model: 'default', prompt: '' });
@@ -29,16 +29,50 @@ describe('chat: the words of the command line', () => {
   });
 
   it('all belong to the prompt when --model names the model', async () => {
-    expect(await split(['qwen3-0.6b', 'is', 'small'], true)).toEqual({
+    expect(await split(['qwen3-0.6b', 'is', 'small'], { modelGiven: true })).toEqual({
       model: 'default',
       prompt: 'qwen3-0.6b is small',
     });
   });
 
   it('are refused when one lone word is no model: that is a typing mistake', async () => {
-    await expect(split(['qwen3'])).rejects.toMatchObject({
+    await expect(split(['qwen'])).rejects.toMatchObject({
       code: 'usage',
-      message: expect.stringContaining('"qwen3"'),
+      message: expect.stringContaining('"qwen"'),
+    });
+  });
+
+  it('are a prompt when one lone word stands beside piped text', async () => {
+    expect(await split(['summarize'], { piped: true })).toEqual({ model: 'default', prompt: 'summarize' });
+    expect(await split(['qwen3-0.6b'], { piped: true })).toEqual({ model: 'qwen3-0.6b', prompt: '' });
+  });
+
+  it.each([
+    [['llama3', 'Why is the sky blue?']],
+    [['llama3']],
+    [['mistral', 'Why is the sky blue?']],
+    [['owner/repo', 'Hello']],
+    [['qwen:latest', 'say', 'hello']],
+    [['smolm2-135m', 'Hello']],
+  ])('%j begin with what looks like a model and is none: refused', async (words) => {
+    for (const piped of [false, true]) {
+      await expect(split(words, { piped })).rejects.toMatchObject({
+        code: 'model_not_found',
+        message: expect.stringContaining(`"${words[0]}"`),
+        hint: expect.stringContaining('freehold'),
+      });
+    }
+  });
+
+  it('that look like no model are a prompt', async () => {
+    for (const words of [['Hello', 'there'], ['Summarize:', 'all', 'of it'], ['What is 2+2?'], ['2 apples', 'and 3']]) {
+      expect(await split(words)).toEqual({ model: 'default', prompt: words.join(' ') });
+    }
+  });
+
+  it('name the nearest models, each once', async () => {
+    await expect(split(['smollm2-136', 'Hello'])).rejects.toMatchObject({
+      hint: expect.stringMatching(/^Did you mean smollm2-135m(?!.*smollm2:135m).*freehold pull smollm2-135m\./),
     });
   });
 });
