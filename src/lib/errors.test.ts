@@ -21,6 +21,9 @@ describe('FreeholdError', () => {
     const record = JSON.parse(JSON.stringify(toErrorRecord(error)));
     expect(record).toEqual({ code: 'invalid_request', message: 'bad', hint: 'mend it', field: 'a.b' });
     expect(fromErrorRecord(record)).toMatchObject({ status: 400, field: 'a.b' });
+    const tokens = { prompt: 9, context: 8 };
+    const long = toErrorRecord(new FreeholdError('context_exceeded', 'long', { tokens }));
+    expect(fromErrorRecord(JSON.parse(JSON.stringify(long)))).toMatchObject({ tokens });
   });
 
   it('hides what it does not know, and keeps it as the cause', () => {

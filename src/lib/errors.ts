@@ -69,6 +69,13 @@ export interface ErrorDetails {
   retryAfterMs?: number;
   /** Name of the request field at fault, as the caller spelled it, e.g. `messages.0.role`. */
   field?: string;
+  /** Length of the prompt, at least, and of the context. Only with context_exceeded. */
+  tokens?: PromptTokens;
+}
+
+export interface PromptTokens {
+  prompt: number;
+  context: number;
 }
 
 /** The one error type that crosses rooms. `message` says what was given and what was expected; `hint` what to do. */
@@ -80,6 +87,7 @@ export class FreeholdError extends Error {
   readonly hint: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly field: string | undefined;
+  readonly tokens: PromptTokens | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -90,6 +98,7 @@ export class FreeholdError extends Error {
     this.hint = details.hint;
     this.retryAfterMs = details.retryAfterMs;
     this.field = details.field;
+    this.tokens = details.tokens;
   }
 }
 
@@ -100,6 +109,7 @@ export interface ErrorRecord {
   hint?: string;
   retryAfterMs?: number;
   field?: string;
+  tokens?: PromptTokens;
 }
 
 export function toErrorRecord(error: unknown): ErrorRecord {
@@ -108,6 +118,7 @@ export function toErrorRecord(error: unknown): ErrorRecord {
   if (known.hint !== undefined) record.hint = known.hint;
   if (known.retryAfterMs !== undefined) record.retryAfterMs = known.retryAfterMs;
   if (known.field !== undefined) record.field = known.field;
+  if (known.tokens !== undefined) record.tokens = known.tokens;
   return record;
 }
 

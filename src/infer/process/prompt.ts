@@ -109,7 +109,11 @@ export function createPromptTokenizer(vocabulary: PromptVocabulary, templateSour
         throw new FreeholdError(
           'context_exceeded',
           `The prompt is ${length > sliceLength ? 'more than ' : ''}${tokens.length} tokens long; the context of this model holds ${contextTokens}, prompt and answer together.`,
-          { hint: 'Shorten the conversation, or start the server with a larger --context-tokens.', field: 'messages' },
+          {
+            hint: 'Shorten the conversation, or start the server with a larger --context-tokens.',
+            field: 'messages',
+            tokens: { prompt: tokens.length, context: contextTokens },
+          },
         );
       }
       return Int32Array.from(tokens);

@@ -345,6 +345,13 @@ describe('an error', () => {
     expect(anthropicError(new FreeholdError('context_exceeded', 'It has 9 tokens.'), 'r').body).toMatchObject({
       error: { message: 'prompt is too long: It has 9 tokens.' },
     });
+    const counted = new FreeholdError('context_exceeded', 'The prompt is 9 tokens long.', {
+      hint: 'Shorten it.',
+      tokens: { prompt: 9, context: 8 },
+    });
+    expect(anthropicError(counted, 'r').body).toMatchObject({
+      error: { message: 'prompt is too long: 9 tokens > 8 maximum. Shorten it.' },
+    });
   });
 
   it('says whether and when to try again', () => {

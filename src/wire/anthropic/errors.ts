@@ -26,9 +26,12 @@ function errorType(status: number): string {
   }
 }
 
-/** Programs written for the vendor look for these words to know that they must shorten a conversation. */
+/** Programs written for the vendor look for these words, and the numbers, to know that they must shorten a conversation. */
 function messageOf(error: FreeholdError): string {
-  return error.code === 'context_exceeded' ? `prompt is too long: ${errorText(error)}` : errorText(error);
+  if (error.code !== 'context_exceeded') return errorText(error);
+  if (!error.tokens) return `prompt is too long: ${errorText(error)}`;
+  const { prompt, context } = error.tokens;
+  return `prompt is too long: ${prompt} tokens > ${context} maximum${error.hint === undefined ? '' : `. ${error.hint}`}`;
 }
 
 /** The body of an error, also sent as the data of an `error` event in mid-stream. */

@@ -28,6 +28,19 @@ describe('errors', () => {
     expect(errorFromBody(404, '{"error":{"message":"no such model","code":"x"}}').message).toBe('no such model');
   });
 
+  it('can be retried when the server says so, else when their type does', () => {
+    const body = (type: string) => JSON.stringify({ type: 'error', error: { type, message: 'no' } });
+    expect(errorFromBody(400, body('invalid_request_error'), 'false').retryable).toBe(false);
+    expect(errorFromBody(507, body('api_error'), 'false').retryable).toBe(false);
+    expect(errorFromBody(503, body('api_error'), 'true').retryable).toBe(true);
+    expect(errorFromBody(500, body('overloaded_error')).retryable).toBe(true);
+    expect(errorFromBody(400, body('invalid_request_error')).retryable).toBe(false);
+    // after signing in again
+    expect(errorFromBody(401, body('authentication_error'), 'false').retryable).toBe(true);
+    expect(errorFromBody(502, '<html>').retryable).toBe(true);
+    expect(new ApiError(0, 'interrupted', 'broke').retryable).toBe(true);
+  });
+
   it('name the status when the body explains nothing', () => {
     expect(errorFromBody(502, '<html>').message).toContain('502');
   });

@@ -50,26 +50,47 @@ export class ApiError extends Error {
   readonly status: number;
   /** The server's error type, e.g. `overloaded_error`; `unreachable` or `interrupted` when made here. */
   readonly type: string;
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
 
-  constructor(status: number, type: string, message: string) {
+  /** @param retryable default: by the type */
+  constructor(status: number, type: string, message: string, retryable = retryableTypes.has(type)) {
     super(message);
     this.status = status;
     this.type = type;
+    this.retryable = retryable;
   }
 }
 
-/** Reads the two error shapes the server speaks (Anthropic's and OpenAI's); anything else is described by its status. */
-export function errorFromBody(status: number, body: string): ApiError {
+/** Signing in again is a way to succeed, too. */
+const retryableTypes: ReadonlySet<string> = new Set([
+  'unreachable',
+  'interrupted',
+  'api_error',
+  'server_error',
+  'overloaded_error',
+  'rate_limit_error',
+  'timeout_error',
+  'authentication_error',
+]);
+
+/**
+ * Reads the two error shapes the server speaks (Anthropic's and OpenAI's); anything else is described by its status.
+ * @param shouldRetry the header `x-should-retry`; null where none came
+ */
+export function errorFromBody(status: number, body: string, shouldRetry: string | null = null): ApiError {
+  const said = shouldRetry === null || status === 401 ? undefined : shouldRetry === 'true';
   try {
     const { error } = JSON.parse(body) as { error?: { type?: string; message?: string; hint?: string } };
     if (error?.message) {
       const hint = error.hint && !error.message.includes(error.hint) ? ` ${error.hint}` : '';
-      return new ApiError(status, error.type ?? 'error', error.message + hint);
+      return new ApiError(status, error.type ?? 'error', error.message + hint, said);
     }
   } catch {
     // not JSON: a proxy's page, or nothing
   }
-  return new ApiError(status, 'error', `The server answered with status ${status} and no explanation.`);
+  const explained = `The server answered with status ${status} and no explanation.`;
+  return new ApiError(status, 'error', explained, said ?? status >= 500);
 }
 
 async function call(path: string, init: RequestInit = {}): Promise<Response> {
@@ -84,7 +105,10 @@ async function call(path: string, init: RequestInit = {}): Promise<Response> {
       'Freehold does not answer. Is it still running? Start it again with: freehold up',
     );
   }
-  if (!response.ok) throw errorFromBody(response.status, await response.text().catch(() => ''));
+  if (!response.ok) {
+    const body = await response.text().catch(() => '');
+    throw errorFromBody(response.status, body, response.headers.get('x-should-retry'));
+  }
   return response;
 }
 

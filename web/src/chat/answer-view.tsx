@@ -27,7 +27,9 @@ export const AnswerView = memo(function AnswerView({ answer, last, onRetry }: An
         <p className="text-soft">The model ended its answer without a word.</p>
       )}
       {live && <Progress live={live} />}
-      {answer.status === 'failed' && <Failure answer={answer} onRetry={onRetry} canRetry={last} />}
+      {answer.status === 'failed' && (
+        <Failure answer={answer} onRetry={onRetry} canRetry={last && answer.error?.retryable !== false} />
+      )}
       {!streaming && <Footer answer={answer} last={last} onRetry={onRetry} />}
     </article>
   );

@@ -28,7 +28,8 @@ export interface Answer {
   stats?: AnswerStats;
   /** The API's stop reason, e.g. `end_turn` or `max_tokens`. */
   stopReason?: string;
-  error?: { message: string; status: number };
+  /** `retryable`: the same question may be answered later; absent in what older pages stored. */
+  error?: { message: string; status: number; retryable?: boolean };
 }
 
 export type Message = Question | Answer;

@@ -80,7 +80,7 @@ describe('an answer being written', () => {
     expect(changes.at(-1)).toMatchObject({
       status: 'failed',
       text: 'half',
-      error: { message: 'too busy', status: 529 },
+      error: { message: 'too busy', status: 529, retryable: true },
     });
   });
 

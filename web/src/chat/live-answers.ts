@@ -139,9 +139,9 @@ export class LiveAnswers {
       return end && !signal.aborted ? end : { status: 'stopped', stats: seen() };
     } catch (error) {
       if (signal.aborted) return { status: 'stopped', stats: seen() };
-      const { message, status } =
-        error instanceof ApiError ? error : { message: `The page failed: ${error}`, status: 0 };
-      return { status: 'failed', error: { message, status }, stats: seen() };
+      const { message, status, retryable } =
+        error instanceof ApiError ? error : { message: `The page failed: ${error}`, status: 0, retryable: true };
+      return { status: 'failed', error: { message, status, retryable }, stats: seen() };
     }
   }
 

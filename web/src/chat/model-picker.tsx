@@ -14,6 +14,7 @@ interface ModelPickerProps {
 }
 
 export function ModelPicker({ models, problem, value, onChange, onOpen }: ModelPickerProps) {
+  const behind = models.find(({ id }) => id === value)?.resolvesTo;
   return (
     <Menu
       label="Model"
@@ -30,7 +31,8 @@ export function ModelPicker({ models, problem, value, onChange, onOpen }: ModelP
           className="flex h-9 max-w-full min-w-0 items-center gap-1.5 rounded-lg px-2.5 font-medium hover:bg-bubble pointer-coarse:h-11"
         >
           <span className="sr-only">Model:</span>
-          <span className="truncate">{value}</span>
+          <span className="truncate">{behind ?? value}</span>
+          {behind && <span className="shrink-0 text-sm font-normal text-soft">{value}</span>}
           <ChevronDownIcon className="size-4 text-soft" />
         </button>
       )}

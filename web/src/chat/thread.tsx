@@ -3,7 +3,7 @@ import { useCallback, useEffect, useLayoutEffect, useState } from 'react';
 import { ArrowDownIcon } from '../ui/icons.tsx';
 import { AnswerView } from './answer-view.tsx';
 import { useChatStore } from './chat-store.ts';
-import type { Conversation } from './conversations.ts';
+import type { Answer, Conversation } from './conversations.ts';
 import type { Preferences } from './preferences.ts';
 import { QuestionView } from './question-view.tsx';
 import { useStickToBottom } from './use-stick-to-bottom.ts';
@@ -77,21 +77,26 @@ export function Thread({ conversation, preferences, editing, setEditing }: Threa
           Jump to latest
         </button>
       )}
-      <AnswerStatus streaming={streaming} />
+      <AnswerStatus status={last?.role === 'assistant' ? last.status : undefined} />
     </div>
   );
 }
 
+/** How an answer's end sounds; a failure is an alert of its own. */
+const endings = { done: 'The answer is complete.', stopped: 'The answer was stopped.', failed: '' };
+
 /** Tells screen readers that an answer has begun and ended; its words are read from the log once it is complete. */
-function AnswerStatus({ streaming }: { streaming: boolean }) {
+function AnswerStatus({ status }: { status: Answer['status'] | undefined }) {
+  const streaming = status === 'streaming';
   const [text, setText] = useState('');
   const [was, setWas] = useState(streaming);
   useEffect(() => {
     if (streaming !== was) {
       setWas(streaming);
-      setText(streaming ? 'The model is answering.' : 'The answer is complete.');
+      if (status === undefined) setText('');
+      else setText(status === 'streaming' ? 'The model is answering.' : endings[status]);
     }
-  }, [streaming, was]);
+  }, [status, streaming, was]);
   return (
     <p role="status" aria-live="polite" className="sr-only">
       {text}
