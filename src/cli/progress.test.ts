@@ -98,6 +98,27 @@ describe('the printer', () => {
     expect(log.written).toHaveLength(3);
   });
 
+  it('tells a log of a source once bytes come from it', () => {
+    const log = screen(false);
+    const printer = createProgressPrinter('m', output, { screen: log, nowMs: () => 0 });
+    printer.update({ phase: 'resolve', source: 'm', receivedBytes: 0 });
+    printer.update({ ...halfway, receivedBytes: 0, source: 'pip x 1' });
+    expect(log.written).toEqual([]);
+    printer.update({ ...halfway, source: 'pip x 1' });
+    expect(log.written).toEqual([expect.stringMatching(/^m: 44 %.*from pip x 1\n$/)]);
+  });
+
+  it('does not give the name as the place where it looks for it', () => {
+    const terminal = screen(true);
+    const printer = createProgressPrinter('m', output, { screen: terminal, nowMs: () => 0 });
+    printer.update({ phase: 'resolve', source: 'm', receivedBytes: 0 });
+    printer.update({ phase: 'download', source: 'pip x 1', receivedBytes: 0, totalBytes: 9 });
+    expect(terminal.written.map((text) => text.slice(4))).toEqual([
+      'm  looking for it …',
+      'm  looking for it at pip x 1 …',
+    ]);
+  });
+
   it('prints JSON for programs', () => {
     run({ screen: screen(true), json: true }, 600, 2);
     expect(printed).toEqual([

@@ -29,16 +29,21 @@ export function progressFacts(progress: PullProgress): string {
 }
 
 const phaseWords: Record<PullProgress['phase'], string> = {
-  resolve: 'looking for it at',
+  resolve: 'looking for it',
   download: 'from',
   verify: 'checking',
   done: 'done',
 };
 
+/** No byte is here yet. */
+const isSearch = ({ phase, receivedBytes }: PullProgress): boolean =>
+  phase === 'resolve' || (phase === 'download' && receivedBytes === 0);
+
 /** The one line of a terminal, at most `columns` wide. */
 export function progressLine(name: string, progress: PullProgress, columns: number, style: Style): string {
   const source = oneLine(progress.source);
-  if (progress.phase === 'resolve') return truncate(`${name}  ${phaseWords.resolve} ${source} …`, columns);
+  // nothing has come from there yet, and perhaps nothing will
+  if (isSearch(progress)) return truncate(`${name}  ${phaseWords.resolve}${source && ` at ${source}`} …`, columns);
   if (progress.phase === 'verify') return truncate(`${name}  checking the whole file …`, columns);
   const facts = progressFacts(progress);
   const share = progress.totalBytes ? progress.receivedBytes / progress.totalBytes : undefined;
@@ -55,7 +60,7 @@ export function progressLine(name: string, progress: PullProgress, columns: numb
 /** The same as a line in a log. */
 export function progressLogLine(name: string, progress: PullProgress): string {
   const source = oneLine(progress.source);
-  if (progress.phase === 'resolve') return `${name}: ${phaseWords.resolve} ${source}`;
+  if (isSearch(progress)) return `${name}: ${phaseWords.resolve}${source && ` at ${source}`}`;
   if (progress.phase === 'verify') return `${name}: checking the whole file`;
   const percent = progress.totalBytes ? ` ${Math.floor((progress.receivedBytes / progress.totalBytes) * 100)} %,` : '';
   return `${name}:${percent} ${progressFacts(progress).replaceAll(' · ', ', ')}, from ${source}`;
@@ -95,7 +100,12 @@ export function createProgressPrinter(
     drawn = false;
   };
   return {
-    update(progress) {
+    update(given) {
+      // before a source is chosen all that is known is the name, which leads the line anyway
+      const progress = given.source === name && !options.json ? { ...given, source: '' } : given;
+      // a log is told of sources that bring something
+      const silent = progress.source === '' || (progress.phase === 'download' && progress.receivedBytes === 0);
+      if (silent && isSearch(progress) && !screen.isTTY && !options.json) return;
       const changed = progress.phase !== lastPhase || progress.source !== lastSource;
       if (!changed && nowMs() - lastMs < everyMs) return;
       lastMs = nowMs();

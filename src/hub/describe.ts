@@ -41,9 +41,8 @@ export async function describeFile(file: string): Promise<Description> {
   for (const part of parts) {
     const status = await stat(part).catch((cause: NodeJS.ErrnoException) => {
       const missing = cause.code === 'ENOENT' || cause.code === 'ENOTDIR';
-      throw new FreeholdError(missing ? 'file_not_found' : 'file_io', `${part} cannot be read (${cause.code}).`, {
-        cause,
-      });
+      if (missing) throw new FreeholdError('file_not_found', `${part}: no such file.`, { cause });
+      throw new FreeholdError('file_io', `${part} cannot be read (${cause.code}).`, { cause });
     });
     sizeBytes += status.size;
     stamp += `${status.size}:${status.mtimeMs}:${status.ino};`;

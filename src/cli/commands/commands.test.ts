@@ -90,6 +90,9 @@ describe('up', () => {
     expect(first).toContain('fh_first');
     const { firstAdminKey: _, ...later } = server;
     expect(welcome(later, '0.1.0', true, plain).join('\n')).not.toContain('Admin key');
+    expect(first).not.toContain('other machines');
+    const open = welcome(server, '0.1.0', true, plain, ['http://192.168.1.5:8080', 'http://10.0.0.2:8080']);
+    expect(open.join('\n')).toMatch(/other machines.*\n {2}http:\/\/192.168.1.5:8080\n {2}http:\/\/10.0.0.2:8080\n/);
   });
 
   it('gives lines to paste that work as they are', () => {

@@ -62,7 +62,12 @@ export async function showCatalogue(config: Config, output: Output): Promise<voi
   const needs = output.columns >= columnsForNeeds ? ' NEEDS: memory with one conversation.' : '';
   const note = `Pull one: freehold pull NAME.${needs} FITS: into the memory that is free now${where}. ~ is an estimate, ● is here already.`;
   output.line(output.style.dim(wrapText(note, output.columns)));
+  output.line(output.style.dim(wrapText(comesLater, output.columns)));
 }
+
+/** What the catalogue lists and this release does not do. */
+const comesLater =
+  'Embedding and rerank models can be pulled; serving them comes with a later release. So do tools and reasoning, which the APIs do not offer yet.';
 
 /** Whether a model fits into the memory free now, and what it needs. */
 export interface Fit {

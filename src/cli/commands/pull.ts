@@ -49,6 +49,7 @@ Examples:
           `${output.style.accent('✓')} ${output.style.bold(model.name)} is here ${output.style.dim(`(${facts.filter(Boolean).join(', ')})`)}`,
         );
         if (model.kind === undefined || model.kind === 'chat') output.line(`  Talk to it: freehold chat ${model.name}`);
+        else output.note(`  Note: this release does not serve ${model.kind} models yet; a later one will.`);
       } finally {
         process.off('SIGINT', interrupt);
         process.off('SIGTERM', interrupt);

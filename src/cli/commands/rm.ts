@@ -1,4 +1,5 @@
-// `freehold rm NAME`: deletes a model that Freehold pulled. Files of other programs are theirs and stay.
+// `freehold rm NAME`: deletes a model that Freehold pulled, or forgets a file that it uses where it lies. Files of other
+// programs are theirs and stay.
 import type { Command } from 'commander';
 import { type CommonOptions, finish } from '../command.ts';
 import { usageError } from '../failure.ts';
@@ -8,7 +9,9 @@ export function addRemove(program: Command): void {
     program
       .command('rm')
       .summary('delete a model')
-      .description('Deletes a model that Freehold pulled. Models of Ollama, LM Studio and others are left alone.')
+      .description(
+        'Deletes a model that Freehold pulled; of a file used where it lies, only the listing. Models of Ollama, LM Studio and others are left alone.',
+      )
       .argument('<name>', 'as `freehold models` shows it')
       .option('-y, --yes', 'Do not ask.'),
     [],
@@ -34,8 +37,10 @@ export function addRemove(program: Command): void {
         }
       }
       await removeLocalModel(name, values);
-      output.data({ removed: model?.name ?? name });
-      output.line(`Deleted ${model?.name ?? name}.`);
+      const removed = model?.name ?? name;
+      const fileStays = model?.origin === 'file';
+      output.data({ removed, ...(fileStays ? { fileStays: model.file } : {}) });
+      output.line(fileStays ? `${removed} is no longer listed; the file stays where it is.` : `Deleted ${removed}.`);
     },
   );
 }

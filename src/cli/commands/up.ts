@@ -6,6 +6,7 @@ import type { FreeholdError } from '../../lib/errors.ts';
 import type { RunningServer } from '../../server/start.ts';
 import { type CommonOptions, finish } from '../command.ts';
 import { describeFailure } from '../failure.ts';
+import { lanUrls } from '../lan-addresses.ts';
 import type { Output, Style } from '../output.ts';
 import { settingFlags } from '../settings.ts';
 import { pullShown } from './pull.ts';
@@ -37,7 +38,8 @@ export function addUp(program: Command): void {
       });
       let closePage = () => {};
       try {
-        for (const line of welcome(server, freeholdVersion(), values.auth, output.style)) output.line(line);
+        const elsewhere = lanUrls(values.host, server.port);
+        for (const line of welcome(server, freeholdVersion(), values.auth, output.style, elsewhere)) output.line(line);
         if (options.open) {
           const { openInBrowser } = await import('../browser.ts');
           closePage = openInBrowser(server.signInUrl);
@@ -114,17 +116,24 @@ function modelMissing(error: FreeholdError, name: string, url: string): string {
   return `The server stays up at ${url}, without a model. ${next}`;
 }
 
-/** What is known as soon as the server listens. */
+/**
+ * What is known as soon as the server listens.
+ * @param elsewhere addresses that other machines reach it at
+ */
 export function welcome(
   server: Pick<RunningServer, 'signInUrl' | 'firstAdminKey'>,
   version: string,
   auth: boolean,
   style: Style,
+  elsewhere: readonly string[] = [],
 ): string[] {
   // each value on a line of its own: the address fits 80 columns whole, so that it can be clicked and copied
   const open = auth ? 'Open in a browser (the link signs you in, once)' : 'Open in a browser';
   const lines = ['', `  ${style.bold('Freehold')} ${style.dim(version)}`, ''];
   lines.push(`  ${style.dim(open)}`, `  ${style.accent(server.signInUrl)}`, '');
+  if (elsewhere.length > 0) {
+    lines.push(`  ${style.dim('From other machines (sign in with a key)')}`, ...elsewhere.map((url) => `  ${url}`), '');
+  }
   if (server.firstAdminKey) {
     lines.push(`  ${style.dim('Admin key, shown this once: keep it')}`, `  ${style.bold(server.firstAdminKey)}`, '');
   }
