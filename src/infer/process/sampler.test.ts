@@ -123,25 +123,30 @@ function tokensAt({ tokens, probabilities }: Reference, point: number): number[]
   });
 }
 
+/** Evenly spread, which fast-check's own floats are not: most of them lie near 0. */
+const between = (from: number, to: number) =>
+  fc.integer({ min: 1, max: 99_999 }).map((part) => from + ((to - from) * part) / 100_000);
 const anyLogit = fc.oneof(
-  { weight: 6, arbitrary: fc.float({ min: -30, max: 30, noNaN: true }) },
+  { weight: 6, arbitrary: between(-30, 30) },
   { weight: 3, arbitrary: fc.integer({ min: -4, max: 4 }) },
   { weight: 1, arbitrary: fc.constantFrom(Number.NaN, -Infinity, -0, 3e38, -3e38, 1e-40) },
 );
+/** Rows with a few likely tokens, and flat ones where hundreds are. */
 const anyRow = fc
-  .tuple(fc.array(anyLogit, { minLength: 1, maxLength: 700 }), fc.constantFrom(0, 0, 0, -60, 60))
-  .map(([values, shift]) => Float32Array.from(values, (value) => value + shift));
-const share = fc.oneof(fc.constant(1), fc.double({ min: 0, max: 1, noNaN: true }));
+  .tuple(
+    fc.array(anyLogit, { minLength: 1, maxLength: 700, size: 'max' }),
+    fc.constantFrom(1, 0.2, 0.05),
+    fc.constantFrom(0, 0, 0, -60, 60),
+  )
+  .map(([values, scale, shift]) => Float32Array.from(values, (value) => value * scale + shift));
+const share = fc.oneof(fc.constant(1), fc.constant(1), between(0, 1), fc.double({ min: 0, max: 1, noNaN: true }));
 const anySampling: fc.Arbitrary<Sampling> = fc.record({
-  temperature: fc.oneof(fc.double({ min: 0.05, max: 4, noNaN: true }), fc.constantFrom(0, 1)),
+  temperature: fc.oneof(between(0.05, 4), between(0.05, 4), fc.constantFrom(0, 1)),
   topK: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 80 }), fc.integer({ min: 1, max: 900 })),
   topP: share,
-  minP: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1, noNaN: true })),
-  typicalP: fc.oneof({ weight: 2, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: share }),
-  topNSigma: fc.oneof(
-    { weight: 2, arbitrary: fc.constant(0) },
-    { weight: 1, arbitrary: fc.double({ min: 0.1, max: 4, noNaN: true }) },
-  ),
+  minP: fc.oneof(fc.constant(0), fc.constant(0), between(0, 1), between(0, 0.1)),
+  typicalP: share,
+  topNSigma: fc.oneof(fc.constant(0), fc.constant(0), between(0.1, 4)),
 });
 const anyBias = fc
   .array(fc.tuple(fc.nat(), fc.constantFrom(-100, -100, -3.5, 0, 2, 100)), { maxLength: 6 })
@@ -178,23 +183,34 @@ describe('sample, beside a reference', () => {
         }
         expect(logits).toEqual(before);
       }),
-      { numRuns: 600 },
+      { numRuns: 400 },
     );
   });
 
-  it('draws with a filter from what the filter allows, whatever the logits and settings', () => {
+  it('draws what is refused anew from the likeliest allowed tokens', () => {
     fc.assert(
       fc.property(anyRow, anySampling, anyBias, fc.integer({ min: 1, max: 9 }), (logits, given, bias, every) => {
-        const sampling = { ...given, logitBias: bias(logits.length) };
-        const allowed = (token: number) => token % every === 0;
-        const possible = logits.some((logit, token) => logit > -Infinity && allowed(token));
+        const sampling = { ...given, topNSigma: 0, logitBias: bias(logits.length) };
+        const allowed = (token: number) => token % every === every - 1;
+        const free = reference(logits, sampling, () => true);
+        const k = sampling.temperature === 0 ? 1 : sampling.topK!;
+        const sorted = reference(logits, { ...open, logitBias: sampling.logitBias }, () => true).tokens;
+        const stages = k === 0 || k >= logits.length ? [] : [sorted.slice(0, k), sorted.slice(0, Math.max(512, k))];
+        const stage = stages.find((tokens) => tokens.some(allowed));
+        const bound = reference(logits, sampling, (token) => allowed(token) && (!stage || stage.includes(token)));
+        if (free.close || bound.close || free.tokens.length === 0) return;
         for (const point of points) {
           const sampler = samplerAt(point, sampling, logits.length);
-          if (logits.every((logit) => !(logit > -Infinity))) return;
-          if (!possible) expect(() => sampler.sample(logits, filterOf(allowed))).toThrow(/required format allows/);
-          else expect(allowed(sampler.sample(logits, filterOf(allowed)).token)).toBe(true);
+          const first = tokensAt(free, point);
+          if (bound.tokens.length > 0) {
+            const { token } = sampler.sample(logits, filterOf(allowed));
+            expect([...first.filter(allowed), ...(first.every(allowed) ? [] : tokensAt(bound, point))]).toContain(
+              token,
+            );
+          } else expect(() => sampler.sample(logits, filterOf(allowed))).toThrow(/required format allows/);
         }
       }),
+      { numRuns: 400 },
     );
   });
 });
@@ -272,6 +288,23 @@ describe('sample', () => {
     expect(drawn[1]).toBeCloseTo(1 / 3, 1);
   });
 
+  it('keeps a token when a filter would leave none', () => {
+    const logits = Float32Array.of(1, 3, 2.9, -1);
+    for (const topK of [0, 3]) {
+      for (const [setting, left] of [
+        [{ topP: 0 }, [1]],
+        [{ minP: 1 }, [1]],
+        [{ topNSigma: 1e-9 }, [1]],
+        [{ typicalP: 0 }, [1, 2]],
+        [{ typicalP: 0, topP: 0, minP: 1 }, [1, 2]],
+      ] as [Sampling, number[]][]) {
+        for (let seed = 0; seed < 20; seed++) {
+          expect(left).toContain(pick(logits, { ...open, topK, temperature: 4, ...setting }, seed));
+        }
+      }
+    }
+  });
+
   it('drops tokens so many standard deviations below the best', () => {
     // mean 1, standard deviation 1.73
     const logits = Float32Array.of(4, 0, 0, 0);
@@ -299,7 +332,10 @@ describe('sample', () => {
   });
 
   it('survives infinities and extreme settings', () => {
-    expect(pick(Float32Array.of(1, Number.POSITIVE_INFINITY, 2), open)).toBe(1);
+    for (const topK of [0, 2]) {
+      expect(pick(Float32Array.of(1, Number.POSITIVE_INFINITY, 2), { ...open, topK })).toBe(1);
+      expect(pick(Float32Array.of(1, 3e38, -3e38), { ...open, topK, typicalP: 0.9 })).toBe(1);
+    }
     expect(pick(Float32Array.of(-Infinity, 3), open)).toBe(1);
     expect(pick(Float32Array.of(Number.NaN, 3, Number.NaN), { ...open, topK: 2 })).toBe(1);
     const tiny = { temperature: Number.MIN_VALUE, topP: 1, minP: 0 };
@@ -340,6 +376,16 @@ describe('sample, with settings that touch single tokens', () => {
     expect(pick(logits, { temperature: 0, logitBias: { 0: 1.75 } })).toBe(0);
     expect(pick(logits, { temperature: 0, logitBias: { 0: 1.5 } })).toBe(0);
     expect(pick(logits, { temperature: 0, logitBias: { 3: 2.5 } })).toBe(2);
+  });
+
+  it('measures the deviation of the logits after they were touched', () => {
+    // with the ban: mean 1, deviation 1; without it the deviation is 49
+    const logits = Float32Array.of(2, 0, 2, 0, -120);
+    for (const topK of [0, 4]) {
+      const sampling = { ...open, topK, temperature: 50, topNSigma: 1.5, logitBias: { 4: -100 } };
+      const drawn = new Set(Array.from({ length: 60 }, (_, seed) => pick(logits, sampling, seed)));
+      expect([...drawn].sort()).toEqual([0, 2]);
+    }
   });
 
   it('draws all the same when every token is banned', () => {
@@ -454,7 +500,7 @@ describe('logprobs', () => {
     return Array.from(logits, (logit) => logit - logTotal);
   };
   const finiteRow = fc
-    .array(fc.oneof(fc.float({ min: -60, max: 60, noNaN: true }), fc.integer({ min: -2, max: 2 })), {
+    .array(fc.oneof(between(-60, 60), between(-2, 2), fc.integer({ min: -2, max: 2 })), {
       minLength: 1,
       maxLength: 400,
     })
@@ -489,6 +535,16 @@ describe('logprobs', () => {
     for (const sampling of [{ temperature: 0 }, { topK: 0 }, { logitBias: { 3: -100 } }, { topK: 2 }]) {
       expect(of(sampling)).toEqual(plain);
     }
+  });
+
+  it('name the likeliest tokens though the filter refused them', () => {
+    const sampler = createSampler({ topK: 4, logprobs: 1 }, { vocabularySize: 6 });
+    const { token, top } = sampler.sample(
+      Float32Array.of(0, 1, 2, 3, 4, 5),
+      filterOf((candidate) => candidate < 4),
+    );
+    expect(token).toBeLessThan(4);
+    expect(top!.map((entry) => entry.token)).toEqual([5]);
   });
 
   it('leave out tokens that cannot come, and share a probability between infinite logits', () => {

@@ -3,13 +3,14 @@
 import type { Random } from '../../../lib/random.ts';
 import { type Candidates, createCandidates, sortFalling } from './candidates.ts';
 import type { SamplingSettings } from './settings.ts';
+import type { Exponentials } from './softmax.ts';
 
 /** What candidates do not tell of the row they come from. */
 export interface RowFacts {
-  /** Sum of e^(logit - best) over all tokens, where the candidates are only those that top-p can keep. */
-  total?: number | undefined;
   /** Standard deviation of the row's logits; only for top-n-sigma. */
   deviation?: number | undefined;
+  /** Of all tokens, where the candidates are only those that typical or top-p can keep. */
+  whole?: Exponentials | undefined;
 }
 
 /**
@@ -22,8 +23,12 @@ export function drawFrom(candidates: Candidates, settings: SamplingSettings, ran
   // an infinite logit leaves no distribution to draw from
   if (logits[0] === Number.POSITIVE_INFINITY) return tokens[0] as number;
   if (facts.deviation !== undefined) count = countAbove(logits, count, topNSigma * facts.deviation);
-  if (typicalP < 1) ({ tokens, logits, count } = keepTypical(tokens, logits, count, typicalP));
-  if (topP < 1) count = countToShare(logits, count, topP, facts.total);
+  let { whole } = facts;
+  if (typicalP < 1) {
+    ({ tokens, logits, count } = keepTypical(tokens, logits, count, typicalP, whole));
+    whole = undefined;
+  }
+  if (topP < 1) count = countToShare(logits, count, topP, whole);
   if (minP > 0) count = countAbove(logits, count, -Math.log(minP));
   const weights = weigh(logits, count, temperature);
   let left = random.next() * sumOf(weights, count);
@@ -41,10 +46,10 @@ function countAbove(logits: Float32Array, count: number, nats: number): number {
   return count;
 }
 
-/** How many, from the first on, reach a share of the total. */
-function countToShare(logits: Float32Array, count: number, share: number, total: number | undefined): number {
+/** How many, from the first on, reach a share of the whole. Default: of all that are given. */
+function countToShare(logits: Float32Array, count: number, share: number, whole: Exponentials | undefined): number {
   const weights = weigh(logits, count, 1);
-  const goal = share * (total ?? sumOf(weights, count));
+  const goal = share * (whole?.total ?? sumOf(weights, count));
   let sum = 0;
   for (let i = 0; i < count; i++) {
     sum += weights[i] as number;
@@ -62,7 +67,13 @@ let isTypical = new Uint8Array(0);
  * they reach the share. Equally near ones by falling logit.
  * @returns them in falling order of logit
  */
-function keepTypical(tokens: Int32Array, logits: Float32Array, count: number, share: number): Candidates {
+function keepTypical(
+  tokens: Int32Array,
+  logits: Float32Array,
+  count: number,
+  share: number,
+  whole: Exponentials | undefined,
+): Candidates {
   if (typical.tokens.length < count) {
     byTypicality = createCandidates(2 * count);
     typical = createCandidates(2 * count);
@@ -70,13 +81,11 @@ function keepTypical(tokens: Int32Array, logits: Float32Array, count: number, sh
   }
   const best = logits[0] as number;
   const weights = weigh(logits, count, 1);
-  const total = sumOf(weights, count);
-  // surprise is log(total) - (logit - best): its distance from the mean is that of the logit from its own
-  let mean = 0;
-  for (let i = 0; i < count; i++) mean += ((weights[i] as number) / total) * ((logits[i] as number) - best);
+  const { total, meanDepth } = whole ?? wholeOf(weights, logits, count);
+  // surprise is log(total) - (logit - best): its distance from the expected one is that of the depth
   for (let i = 0; i < count; i++) {
     byTypicality.tokens[i] = i;
-    byTypicality.logits[i] = -Math.abs((logits[i] as number) - best - mean);
+    byTypicality.logits[i] = -Math.abs(best - (logits[i] as number) - meanDepth);
   }
   byTypicality.count = count;
   sortFalling(byTypicality);
@@ -112,4 +121,13 @@ function sumOf(weights: Float64Array, count: number): number {
   let sum = 0;
   for (let i = 0; i < count; i++) sum += weights[i] as number;
   return sum;
+}
+
+/** Of candidates that are all there is. */
+function wholeOf(weights: Float64Array, logits: Float32Array, count: number): Exponentials {
+  const best = logits[0] as number;
+  const total = sumOf(weights, count);
+  let moment = 0;
+  for (let i = 0; i < count; i++) moment += (weights[i] as number) * (best - (logits[i] as number));
+  return { total, meanDepth: moment / total };
 }

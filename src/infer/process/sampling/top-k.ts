@@ -1,6 +1,6 @@
 // The k largest of a row of logits. The row is read once, eight logits a turn, and nearly all of them only to find that
 // none enters: their bits are compared as integers with those of the least logit that is in, which spares a conversion
-// to f64 each. Knows nothing of probabilities.
+// to f64 each. So are the logits from a floor on found. Knows nothing of probabilities.
 import { type Candidates, insert, precedes, sortFalling } from './candidates.ts';
 
 /** Up to this k every logit goes straight to its place; above, they gather and are sorted now and then. */
@@ -54,6 +54,34 @@ export function enterAlso(into: Candidates, k: number, others: Candidates): void
     if (full && !precedes(logit, token, logits[k - 1] as number, tokens[k - 1] as number)) continue;
     insert(into, k, token, logit);
   }
+}
+
+/**
+ * The logits from a floor on, in the order of the row. NaN and -Infinity are never among them.
+ * @param logits (V) f32; read only
+ * @param into room for V
+ */
+export function tokensFrom(logits: Float32Array, floor: number, into: Candidates): void {
+  const bits = new Int32Array(logits.buffer, logits.byteOffset, logits.length);
+  const { tokens, logits: found } = into;
+  const below = floatBelow(floor);
+  let count = 0;
+  for (let token = 0; token < logits.length; ) {
+    token = nextTurnAbove(bits, token, logits.length - 8, below);
+    for (const end = Math.min(token + 8, logits.length); token < end; token++) {
+      const logit = logits[token] as number;
+      if (!(logit >= floor && logit > -Infinity)) continue;
+      tokens[count] = token;
+      found[count++] = logit;
+    }
+  }
+  into.count = count;
+}
+
+/** An f32 below a number, or -Infinity. */
+function floatBelow(value: number): number {
+  const below = Math.fround(value);
+  return below < value ? below : Math.fround(value - Math.abs(value) * 2 ** -22 - 2 ** -149);
 }
 
 /** Where the first eight logits start that hold one above the floor; past `lastTurn` when none do. */

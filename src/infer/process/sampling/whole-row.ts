@@ -4,8 +4,8 @@ import type { Random } from '../../../lib/random.ts';
 import { createCandidates, sortFalling } from './candidates.ts';
 import { drawFrom } from './chain.ts';
 import type { SamplingSettings } from './settings.ts';
-import { depthNats, natsOfStep, stepOfSum, sumExponentials, tokensOfStep } from './softmax.ts';
-import { selectTop } from './top-k.ts';
+import { depthNats, natsAround, natsOfStep, stepOfSum, sumExponentials, tokensOfStep } from './softmax.ts';
+import { selectTop, tokensFrom } from './top-k.ts';
 
 const best = createCandidates(1);
 let kept = createCandidates(0);
@@ -22,22 +22,25 @@ export function drawFromRow(row: Float32Array, settings: SamplingSettings, rando
   if (bestLogit === Number.POSITIVE_INFINITY) return best.tokens[0] as number;
   if (kept.tokens.length < row.length) kept = createCandidates(row.length);
   const { typicalP, topP, minP, topNSigma, temperature } = settings;
-  if (typicalP === 1 && topP === 1 && minP === 0 && topNSigma === 0) {
-    return drawUnfiltered(row, bestLogit, temperature, random);
+  if (topNSigma > 0) {
+    const deviation = deviationOf(row);
+    keepWithin(row, bestLogit, Math.min(topNSigma * deviation, depthNats * Math.max(1, temperature)));
+    return drawFrom(kept, settings, random, { deviation });
   }
-  let nats = depthNats * Math.max(1, temperature);
-  let total: number | undefined;
-  const deviation = topNSigma > 0 ? deviationOf(row) : undefined;
-  if (deviation !== undefined) nats = Math.min(nats, topNSigma * deviation);
-  else if (typicalP === 1 && topP < 1) {
-    total = sumExponentials(row, bestLogit);
-    nats = natsOfStep(stepOfSum(topP * total).step);
+  if (typicalP === 1 && topP === 1) {
+    if (minP === 0) return drawUnfiltered(row, bestLogit, temperature, random);
+    keepWithin(row, bestLogit, -Math.log(minP));
+    return drawFrom(kept, settings, random, {});
   }
-  // min-p comes last: typical and top-p must see what it drops, unless the total is known without it
-  if (minP > 0 && typicalP === 1 && (topP === 1 || total !== undefined)) nats = Math.min(nats, -Math.log(minP));
-  keepWithin(row, bestLogit - nats);
-  sortFalling(kept);
-  return drawFrom(kept, settings, random, { total, deviation });
+  const whole = sumExponentials(row, bestLogit);
+  if (typicalP < 1) {
+    keepWithin(row, bestLogit, whole.meanDepth + natsAround(whole.meanDepth, typicalP * whole.total));
+  } else {
+    // what min-p drops still counts for top-p, by the total
+    const end = natsOfStep(stepOfSum(topP * whole.total).step + 1);
+    keepWithin(row, bestLogit, minP > 0 ? Math.min(end, -Math.log(minP)) : end);
+  }
+  return drawFrom(kept, settings, random, { whole });
 }
 
 /** Standard deviation of the logits that are numbers above -Infinity. */
@@ -59,7 +62,7 @@ export function deviationOf(row: Float32Array): number {
 function drawUnfiltered(row: Float32Array, bestLogit: number, temperature: number, random: Random): number {
   // below, differences of logits overflow; there it is the best one anyway
   temperature = Math.max(temperature, 1e-30);
-  const point = random.next() * sumExponentials(row, bestLogit, temperature);
+  const point = random.next() * sumExponentials(row, bestLogit, temperature).total;
   const { step, before } = stepOfSum(point);
   tokensOfStep(row, bestLogit, temperature, step, kept);
   sortFalling(kept);
@@ -71,15 +74,8 @@ function drawUnfiltered(row: Float32Array, bestLogit: number, temperature: numbe
   return kept.tokens[kept.count - 1] as number;
 }
 
-function keepWithin(row: Float32Array, floor: number): void {
-  const { tokens, logits } = kept;
-  let count = 0;
-  for (let token = 0; token < row.length; token++) {
-    const logit = row[token] as number;
-    // an infinite floor lets nothing through that is no logit
-    if (!(logit >= floor && logit > -Infinity)) continue;
-    tokens[count] = token;
-    logits[count++] = logit;
-  }
-  kept.count = count;
+/** Keeps the tokens at most so many nats below the best, sorted. */
+function keepWithin(row: Float32Array, bestLogit: number, nats: number): void {
+  tokensFrom(row, bestLogit - nats, kept);
+  sortFalling(kept);
 }
