@@ -257,6 +257,11 @@ describe('models', () => {
     expect(listed.models).toMatchObject([{ name: model.name, origin: model.origin, fits: true }]);
     expect((await freehold(['models'], { env: own })).stdout).toMatch(new RegExp(`^${model.name} .*✓$`, 'm'));
 
+    const removed = await freehold(['rm', model.name], { env: own });
+    expect(removed.stdout).toBe(`${model.name} is no longer listed; the file stays where it is.\n`);
+    const missing = await freehold(['pull', './nowhere.gguf'], { env: own });
+    expect(missing.stderr).toContain('no such file');
+
     const unsure = await freehold(['rm', 'nothing-of-that-name'], { env: own });
     expect(unsure).toMatchObject({ status: 1, stdout: '' });
     expect(unsure.stderr).toContain('nothing-of-that-name');

@@ -331,6 +331,43 @@ describe('a URL', () => {
   });
 });
 
+describe('a URL that cannot be had', () => {
+  it('is told by its own host and address, not the hub’s', async () => {
+    const closed = await startHub();
+    await closed.close();
+    const address = `${closed.url}/folder/m.gguf`;
+    const { host } = new URL(closed.url);
+    const unreachable = (given: string) =>
+      pull(given).then(
+        () => expect.unreachable(),
+        (error: FreeholdError) => error,
+      );
+    const error = await unreachable(address);
+    expect(error).toMatchObject({ code: 'source_unreachable', message: expect.stringContaining(address) });
+    expect(error.hint).toContain(`connect this machine to ${host}`);
+    expect(error.hint).toContain(`freehold pull ${address}`);
+    expect(error.hint).not.toContain(new URL(hub.url).host);
+    expect(error.hint).not.toContain('FREEHOLD_HUB');
+    expect(JSON.stringify(await unreachable(`${address}?signature=secret`))).not.toContain('secret');
+  });
+
+  it('names no token of the hub where another host refuses it', async () => {
+    const other = await startHub();
+    other.repositories.set(repo, new Map([[file, fixture]]));
+    other.tricks.push(
+      onDownloads(1, (_, response) => {
+        response.writeHead(403).end();
+      }),
+    );
+    const refused = pull(`${other.url}/${repo}/resolve/main/${file}`);
+    await expect(refused).rejects.toMatchObject({
+      code: 'source_refused',
+      hint: expect.stringMatching(/^(?!.*TOKEN).*Download the file yourself/),
+    });
+    await other.close();
+  });
+});
+
 describe('a URL: what is kept of it', () => {
   it('is no signature, and nothing that others may read', async () => {
     const other = await startHub();

@@ -118,7 +118,16 @@ export async function pullFromUrl(address: string, pull: Pull): Promise<LocalMod
   if (split) for (const file of files) file.url.search = url.search;
   const name = await nameFor(nameOfFile(base), url.hostname, source, pull);
   const { quantisation } = splitFileName(base);
-  return await fetchModel({ name, source, files, ...(quantisation ? { quantisation } : {}) }, pull);
+  try {
+    return await fetchModel({ name, source, files, ...(quantisation ? { quantisation } : {}) }, pull);
+  } catch (error) {
+    if (!(error instanceof FreeholdError) || error.code !== 'source_refused') throw error;
+    // licences and tokens are the hub's; this host gets neither
+    throw new FreeholdError(error.code, error.message, {
+      cause: error,
+      hint: `Only addresses that ${url.host} gives to anyone can be pulled. Download the file yourself and run: freehold pull /path/to/${base}`,
+    });
+  }
 }
 
 export function pullFromPip(
