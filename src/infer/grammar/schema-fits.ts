@@ -1,0 +1,85 @@
+// Whether a value fits parts of a schema: which members of an enumeration the other keywords leave, and which names
+// propertyNames allows. Covers what schema-reader.ts lets through, nothing more.
+import { numberFormats } from './regular/formats.ts';
+import type { ArrayKeywords, NumberKeywords, ObjectKeywords, Part, StringKeywords } from './schema-parts.ts';
+import { elementParts, propertyParts } from './schema-shapes.ts';
+
+/** Decides the keywords of a string. */
+export type StringCheck = (text: string, keywords: StringKeywords, part: Part) => boolean;
+
+/** Whether the value fits the part. What was found out is remembered: parts may reach one another in many ways. */
+export type Fits = (value: unknown, part: Part) => boolean;
+
+export function fitting(checkString: StringCheck): Fits {
+  const known = new Map<Part, Map<unknown, boolean>>();
+  const fits: Fits = (value, part) => {
+    const results = known.get(part) ?? new Map<unknown, boolean>();
+    known.set(part, results);
+    const result = results.get(value) ?? (fitsItself(value, part) && fitsOthers(value, part));
+    results.set(value, result);
+    return result;
+  };
+  const fitsAll = (value: unknown, parts: readonly Part[]) => parts.every((part) => fits(value, part));
+
+  const fitsOthers: Fits = (value, part) =>
+    fitsAll(value, part.all) && part.choices.every((choice) => choice.some((other) => fits(value, other)));
+
+  const fitsItself: Fits = (value, part) => {
+    if (part.types && !hasType(value, part.types)) return false;
+    if (part.values && !part.values.some((allowed) => isEqual(allowed, value))) return false;
+    if (typeof value === 'string') return !part.strings || checkString(value, part.strings, part);
+    if (typeof value === 'number') return !part.numbers || fitsNumber(value, part.numbers);
+    if (Array.isArray(value)) return !part.arrays || fitsArray(value, part.arrays);
+    if (typeof value === 'object' && value !== null) return !part.objects || fitsObject(value, part.objects);
+    return true;
+  };
+
+  const fitsArray = (value: unknown[], keywords: ArrayKeywords): boolean => {
+    const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = keywords;
+    if (value.length < minItems || value.length > maxItems) return false;
+    return value.every((item, i) => fitsAll(item, elementParts([keywords], i)));
+  };
+
+  const fitsObject = (value: object, keywords: ObjectKeywords): boolean => {
+    const { required = [], names } = keywords;
+    return (
+      required.every((name) => Object.hasOwn(value, name)) &&
+      Object.entries(value).every(
+        ([name, inner]) => (!names || fits(name, names)) && fitsAll(inner, propertyParts([keywords], name)),
+      )
+    );
+  };
+
+  return fits;
+}
+
+function hasType(value: unknown, types: ReadonlySet<string>): boolean {
+  if (value === null) return types.has('null');
+  if (Array.isArray(value)) return types.has('array');
+  if (typeof value === 'number') return types.has('number') || (types.has('integer') && Number.isInteger(value));
+  return types.has(typeof value);
+}
+
+function fitsNumber(value: number, keywords: NumberKeywords): boolean {
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, whole, format } = keywords;
+  if (minimum !== undefined && value < minimum) return false;
+  if (maximum !== undefined && value > maximum) return false;
+  if (exclusiveMinimum !== undefined && value <= exclusiveMinimum) return false;
+  if (exclusiveMaximum !== undefined && value >= exclusiveMaximum) return false;
+  if (whole && !Number.isInteger(value)) return false;
+  const range = format === undefined ? undefined : numberFormats[format];
+  return !range || (Number.isInteger(value) && value >= Number(range[0]) && value <= Number(range[1]));
+}
+
+/** Equality of JSON values: the order of properties does not matter. */
+export function isEqual(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const entries = Object.entries(a);
+  const other = b as Record<string, unknown>;
+  return (
+    entries.length === Object.keys(other).length &&
+    entries.every(([name, value]) => Object.hasOwn(other, name) && isEqual(value, other[name]))
+  );
+}

@@ -1,0 +1,241 @@
+// A grammar in llama.cpp's notation (GBNF), run by libllama along the tokens of one generation. Knows tokens and their
+// bytes; nothing of schemas (infer/grammar writes the texts) or of sampling.
+//
+// libllama ends the process on a token that the grammar does not take, takes control tokens for the text they are
+// written with, and lets some broken UTF-8 through; this file stands between it and all three.
+import koffi from 'koffi';
+import { FreeholdError, invariant } from '../lib/errors.ts';
+import type { Native } from './ffi.ts';
+import { attachHandle, Handle, handleOf, type Pointer } from './handle.ts';
+import type { Model, Vocabulary } from './llama.ts';
+
+/** `llama_token_data`: id, logit, p, four bytes each. */
+const candidateBytes = 12;
+/** `llama_token_data_array`: data pointer, size, selected (64 bits each), sorted. */
+const arrayBytes = 32;
+
+/**
+ * One native call on a grammar takes microseconds. Where it takes this long, the grammar has more readings of the text
+ * so far than memory will hold after a few more tokens.
+ */
+const callLimitMs = 2000;
+
+/** What is known of a vocabulary, shared by all grammars over it. */
+interface TokenKinds {
+  /** 1 for each token that never belongs in constrained text: control tokens that do not end a generation. */
+  forbidden: Uint8Array;
+  endOfGeneration: number;
+}
+
+const tokenKinds = new WeakMap<Vocabulary, TokenKinds>();
+const candidateLists = new WeakMap<Native, Candidates>();
+
+/** The state of a grammar after the tokens accepted so far. */
+export class Grammar {
+  readonly #native: Native;
+  readonly #model: Model;
+  readonly #handle: Handle;
+  readonly #kinds: TokenKinds;
+  /** Least value of the next byte, where the bytes so far end within a character whose shorter spelling is invalid. */
+  #leastNextByte = 0;
+  /** The token found allowed last, with nothing accepted since. */
+  #allowed = -1;
+
+  private constructor(native: Native, model: Model, pointer: Pointer) {
+    this.#native = native;
+    this.#model = model;
+    this.#kinds = kindsOf(model.vocabulary);
+    const release = (sampler: Pointer) => native.llama.llama_sampler_free(sampler);
+    this.#handle = attachHandle(this, new Handle('grammar', pointer, release, handleOf(model)));
+  }
+
+  /**
+   * @param text GBNF with a rule `root`
+   * @throws FreeholdError invalid_request when libllama refuses the grammar; its reason goes to stderr
+   */
+  static create(native: Native, model: Model, text: string): Grammar {
+    const vocabulary = native.llama.llama_model_get_vocab(handleOf(model).pointer);
+    // a C string ends at its first zero; without any text libllama makes a sampler that allows everything
+    const readable = text.trim() !== '' && !text.includes('\0');
+    const pointer = readable ? native.llama.llama_sampler_init_grammar(vocabulary, text, 'root') : null;
+    if (!pointer) {
+      throw new FreeholdError('invalid_request', 'The native library cannot read the grammar of the answer.', {
+        hint: 'A grammar is GBNF with a rule named root and no left recursion; repetitions go up to 2000.',
+      });
+    }
+    return new Grammar(native, model, pointer);
+  }
+
+  /** Whether the text may go on with the token, or end with it. */
+  allows(token: number): boolean {
+    invariant(token >= 0 && token < this.#model.vocabulary.size, `the vocabulary has a token ${token}`);
+    if (token === this.#allowed) return true;
+    const candidates = candidatesOf(this.#native, 1);
+    candidates.set(0, token);
+    this.#apply(candidates, 1);
+    if (candidates.rejected(0) || !this.#takes(token)) return false;
+    this.#allowed = token;
+    return true;
+  }
+
+  /** Whether the text is complete: the generation may end here. */
+  mayEnd(): boolean {
+    return this.#kinds.endOfGeneration >= 0 && this.allows(this.#kinds.endOfGeneration);
+  }
+
+  /**
+   * Sets to -Infinity the logits of candidates that are not allowed, in one native call.
+   * @param tokens (n); read only
+   * @param logits (n), of the same candidates; changed in place
+   * @param count how many of them to look at. Default: all
+   * @returns how many are left
+   */
+  mask(tokens: Int32Array, logits: Float32Array | Float64Array, count = tokens.length): number {
+    invariant(count <= tokens.length && count <= logits.length, 'each candidate has a token and a logit');
+    const candidates = candidatesOf(this.#native, count);
+    for (let i = 0; i < count; i++) candidates.set(i, tokens[i] as number);
+    this.#apply(candidates, count);
+    let left = 0;
+    for (let i = 0; i < count; i++) {
+      if (candidates.rejected(i) || !this.#takes(tokens[i] as number)) logits[i] = -Infinity;
+      else if (logits[i] !== -Infinity) left += 1;
+    }
+    return left;
+  }
+
+  /** `mask` over a whole row of logits, (V): candidate i is token i. */
+  maskRow(logits: Float32Array): number {
+    invariant(logits.length === this.#model.vocabulary.size, 'the row has a logit for each token');
+    return this.mask(identity(logits.length), logits);
+  }
+
+  /** Moves on by a token that `allows` allows. One that ends the generation changes nothing. */
+  accept(token: number): void {
+    invariant(this.allows(token), `the grammar takes the token ${token}`);
+    this.#allowed = -1;
+    this.#timed(() => this.#native.llama.llama_sampler_accept(this.#handle.pointer, token));
+    this.#leastNextByte = leastByteAfter(this.#model.vocabulary.bytesOf(token).at(-1));
+  }
+
+  /** An independent grammar in the same state. */
+  clone(): Grammar {
+    const pointer = this.#native.llama.llama_sampler_clone(this.#handle.pointer);
+    const copy = new Grammar(this.#native, this.#model, pointer);
+    copy.#leastNextByte = this.#leastNextByte;
+    return copy;
+  }
+
+  dispose(): void {
+    this.#handle.dispose();
+  }
+
+  #apply(candidates: Candidates, count: number): void {
+    const sampler = this.#handle.pointer;
+    this.#timed(() => this.#native.llama.llama_sampler_apply(sampler, candidates.array(count)));
+  }
+
+  /** What libllama does not look at. */
+  #takes(token: number): boolean {
+    if (this.#kinds.forbidden[token]) return false;
+    if (this.#leastNextByte === 0) return true;
+    const first = this.#model.vocabulary.bytesOf(token)[0];
+    return first === undefined || first >= this.#leastNextByte;
+  }
+
+  #timed(call: () => void): void {
+    const startedMs = performance.now();
+    call();
+    if (performance.now() - startedMs <= callLimitMs) return;
+    this.dispose();
+    throw new FreeholdError(
+      'unsupported',
+      'The schema has too many readings of the answer so far to follow them all.',
+      {
+        hint: 'Make the alternatives of anyOf or oneOf differ in their first property, such as a constant "type".',
+      },
+    );
+  }
+}
+
+function kindsOf(vocabulary: Vocabulary): TokenKinds {
+  let kinds = tokenKinds.get(vocabulary);
+  if (kinds) return kinds;
+  const forbidden = new Uint8Array(vocabulary.size);
+  for (const token of vocabulary.controlTokens.values()) {
+    if (!vocabulary.isEndOfGeneration(token)) forbidden[token] = 1;
+  }
+  kinds = { forbidden, endOfGeneration: vocabulary.eos ?? -1 };
+  tokenKinds.set(vocabulary, kinds);
+  return kinds;
+}
+
+/** After the lead bytes E0 and F0 smaller continuation bytes would spell a character longer than need be. */
+function leastByteAfter(last: number | undefined): number {
+  if (last === 0xe0) return 0xa0;
+  if (last === 0xf0) return 0x90;
+  return 0;
+}
+
+let identityTokens = new Int32Array(0);
+
+function identity(length: number): Int32Array {
+  if (identityTokens.length < length) identityTokens = Int32Array.from({ length }, (_, token) => token);
+  return identityTokens.subarray(0, length);
+}
+
+/** A `llama_token_data_array` in native memory, used by one call at a time and grown as calls need it. */
+class Candidates {
+  readonly capacity: number;
+  readonly #data: Handle;
+  readonly #array: Handle;
+  readonly #tokens: Int32Array;
+  readonly #logits: Float32Array;
+  readonly #words: BigInt64Array;
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    this.#data = allocate('candidates', capacity * candidateBytes);
+    this.#array = allocate('candidate array', arrayBytes);
+    const bytes = koffi.view(this.#data.pointer as any, capacity * candidateBytes);
+    this.#tokens = new Int32Array(bytes);
+    this.#logits = new Float32Array(bytes);
+    this.#words = new BigInt64Array(koffi.view(this.#array.pointer as any, arrayBytes));
+  }
+
+  set(i: number, token: number): void {
+    this.#tokens[3 * i] = token;
+    this.#logits[3 * i + 1] = 0;
+    this.#logits[3 * i + 2] = 0;
+  }
+
+  rejected(i: number): boolean {
+    return this.#logits[3 * i + 1] === -Infinity;
+  }
+
+  /** The struct for a native call on the first `count` candidates. */
+  array(count: number): Pointer {
+    this.#words[0] = koffi.address(this.#data.pointer);
+    this.#words[1] = BigInt(count);
+    this.#words[2] = -1n;
+    this.#words[3] = 0n;
+    return this.#array.pointer;
+  }
+
+  dispose(): void {
+    this.#data.dispose();
+    this.#array.dispose();
+  }
+}
+
+function allocate(kind: string, sizeBytes: number): Handle {
+  return new Handle(kind, koffi.alloc('uint8', sizeBytes), (pointer) => koffi.free(pointer));
+}
+
+function candidatesOf(native: Native, count: number): Candidates {
+  let list = candidateLists.get(native);
+  if (list && list.capacity >= count) return list;
+  list?.dispose();
+  list = new Candidates(Math.max(1024, count));
+  candidateLists.set(native, list);
+  return list;
+}
