@@ -229,7 +229,13 @@ export function hubWays(config: Config): string[] {
  * @param ways what may make its sources reachable; to bring a file is always one more
  */
 export function unreachable(name: string, tried: { source: string; reason: string }[], ways: string[]): FreeholdError {
-  const lines = tried.map(({ source, reason }) => `\n  - ${source}: ${reason.replace(/\.$/, '')}`).join('');
+  const lines = tried
+    .map(({ source, reason }) => {
+      // a reason may begin with the host already
+      const why = reason.startsWith(`${source}: `) ? reason.slice(source.length + 2) : reason;
+      return `\n  - ${source}: ${why.replace(/\.$/, '')}`;
+    })
+    .join('');
   const all = [...ways, 'bring a GGUF file and run: freehold pull /path/to/model.gguf'];
   return new FreeholdError('source_unreachable', `${name} could not be fetched from any of its sources:${lines}`, {
     hint: `Do one of these: ${all.join('; ')}. Then run: freehold pull ${name}`,

@@ -59,12 +59,13 @@ Examples:
         (word): word is string => typeof word === 'string',
       );
       // before the words: a lone one beside piped text is what to do with the text
-      const piped = (await readPiped(positional.length > 0)).trimEnd();
+      const early = await readPiped(positional.length > 0);
       const { model: name, prompt: words } = await splitWords(
         positional,
-        { modelGiven: options.model !== undefined, piped: piped !== '' },
+        { modelGiven: options.model !== undefined, piped: early !== undefined && early.trim() !== '' },
         (each) => isModel(each, values),
       );
+      const piped = (early ?? (await readPiped(words !== '')) ?? '').trimEnd();
       const prompt = [words, piped].filter((part) => part.trim() !== '').join('\n\n');
       const settings = readSettings(options);
       const { openByName } = await import('../open-model.ts');
@@ -170,15 +171,16 @@ function readSettings(options: ChatOptions): ConversationSettings {
 /**
  * What is piped in. With a prompt, a socket is not waited for: a program that starts us often leaves one open as
  * standard input and never ends it; a shell gives a pipe or a file.
+ * @returns undefined where nothing was read
  */
-async function readPiped(havePrompt: boolean): Promise<string> {
-  if (process.stdin.isTTY) return '';
+async function readPiped(havePrompt: boolean): Promise<string | undefined> {
+  if (process.stdin.isTTY) return undefined;
   if (havePrompt) {
     try {
       const stdin = fstatSync(0);
-      if (!stdin.isFIFO() && !stdin.isFile()) return '';
+      if (!stdin.isFIFO() && !stdin.isFile()) return undefined;
     } catch {
-      return '';
+      return undefined;
     }
   }
   const chunks: Buffer[] = [];
