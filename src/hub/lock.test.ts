@@ -45,6 +45,24 @@ describe('the lock', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it('of a process that is gone is held by one at a time while many take it over', async () => {
+    for (let round = 0; round < 20; round++) {
+      await holder({ pid: 2 ** 30 });
+      let holding = 0;
+      let most = 0;
+      const work = async () => {
+        const release = await takeLock(file);
+        most = Math.max(most, ++holding);
+        await new Promise(setImmediate);
+        holding -= 1;
+        await release();
+      };
+      await Promise.all(Array.from({ length: 3 }, work));
+      expect(most).toBe(1);
+    }
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it('of a process number that is used again is taken over', async (context) => {
     if (process.platform !== 'linux') return context.skip('needs /proc');
     await holder({ started: '1' });

@@ -1,7 +1,7 @@
 // One pull of a model at a time, across processes: a lock file that names its holder. The lock of a process that died
 // is taken over. Knows processes and one file; not what is being protected.
 import { readFileSync } from 'node:fs';
-import { open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '../lib/ids.ts';
@@ -19,6 +19,7 @@ interface Holder {
 const touchEveryMs = 10_000;
 const foreignSilenceMs = 120_000;
 const pollMs = 200;
+const staleClaimMs = 10_000;
 
 /**
  * Waits for the lock and takes it.
@@ -52,7 +53,7 @@ export async function tryLock(file: string): Promise<(() => Promise<void>) | und
     if (await create(file, mine)) return hold(file, mine);
     const holder = await readHolder(file);
     if (holder === 'gone' || !(await isGone(file, holder))) return undefined;
-    await takeAway(file, holder);
+    if (!(await takeAway(file, holder))) return undefined;
   }
 }
 
@@ -106,19 +107,29 @@ async function isGone(file: string, holder: Holder | undefined): Promise<boolean
 }
 
 /**
- * Takes a dead holder's file away. Two may try at once: a rename has one winner, and whoever finds that it moved
- * somebody's fresh lock puts that back.
+ * Takes a dead holder's file away. One at a time, and only while the file still names that holder: a lock that somebody
+ * has taken meanwhile is never touched.
+ * @returns false where another is at it
  */
-async function takeAway(file: string, dead: Holder | undefined): Promise<void> {
-  const aside = `${file}.${newId('stale')}`;
+async function takeAway(file: string, dead: Holder | undefined): Promise<boolean> {
+  const claim = `${file}.claim`;
+  const claimed = await stat(claim).catch(() => undefined);
+  // its owner died in the few milliseconds between making and removing it
+  if (claimed && Date.now() - claimed.mtimeMs > staleClaimMs) await rm(claim, { force: true });
   try {
-    await rename(file, aside);
-  } catch {
-    return;
+    await (await open(claim, 'wx')).close();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw diskError(error, file, 'Writing');
   }
-  const moved = await readHolder(aside);
-  if (moved !== 'gone' && moved?.token !== dead?.token) await rename(aside, file).catch(() => undefined);
-  else await rm(aside, { force: true });
+  try {
+    const holder = await readHolder(file);
+    if (holder !== 'gone' && holder?.token === dead?.token && (await isGone(file, holder)))
+      await rm(file, { force: true });
+  } finally {
+    await rm(claim, { force: true });
+  }
+  return true;
 }
 
 function isAlive(pid: number): boolean {
