@@ -81,9 +81,10 @@ describe('a grammar', () => {
   it('follows characters that are spread over tokens, in valid UTF-8 only', () => {
     const made = grammar('root ::= [\\u0080-\\U0010FFFF]+');
     for (const byte of [0xe0, 0xa4, 0x85]) {
-      expect(made.allows(tokenOf([byte]))).toBe(true);
+      expect([made.allows(tokenOf([byte])), made.mayEnd()]).toEqual([true, false]);
       made.accept(tokenOf([byte]));
     }
+    expect(made.mayEnd()).toBe(true);
     // an overlong spelling, and a surrogate
     made.accept(tokenOf([0xe0]));
     expect(left(made).some((bytes) => bytes < '\xa0')).toBe(false);
@@ -91,7 +92,7 @@ describe('a grammar', () => {
     made.accept(tokenOf([0xa0]));
     made.accept(tokenOf([0x80]));
     made.accept(tokenOf([0xf0]));
-    expect([made.allows(tokenOf([0x8f])), made.allows(tokenOf([0x90]))]).toEqual([false, true]);
+    expect([made.allows(tokenOf([0x8f])), made.allows(tokenOf([0x90])), made.mayEnd()]).toEqual([false, true, false]);
   });
 
   it('never lets a control token pass for the text it is written with', () => {
@@ -114,6 +115,7 @@ describe('a grammar', () => {
     expect(() => made.accept(vocabulary.eos as number)).toThrow(/invariant/);
     expect(() => made.allows(-1)).toThrow(/invariant/);
     expect(() => made.allows(vocabulary.size)).toThrow(/invariant/);
+    expect(() => made.mask(Int32Array.of(1, vocabulary.size), new Float32Array(2))).toThrow(/invariant/);
     made.accept(tokenOf('a'));
     made.accept(tokenOf('b'));
     expect(() => made.accept(tokenOf('b'))).toThrow(/invariant/);
@@ -156,6 +158,15 @@ describe('a grammar', () => {
     }
   });
 
+  it('with readings that double at every token is given up before they fill the memory', () => {
+    const made = grammar('root ::= one | two | "x"\none ::= "[" root "]"\ntwo ::= "[" root "]" | "y"\n');
+    const accept = () => {
+      for (let depth = 0; depth < 60; depth++) made.accept(tokenOf('['));
+    };
+    expect(accept).toThrow(expect.objectContaining({ code: 'unsupported' }));
+    expect(() => made.mayEnd()).toThrow(expect.objectContaining({ code: 'native_disposed' }));
+  });
+
   it('used after its disposal, or that of its model, is an error', async () => {
     const own = await Model.load(native, { file });
     const disposed = expect.objectContaining({ code: 'native_disposed' });
@@ -173,6 +184,7 @@ describe('a grammar', () => {
     for (const use of uses(other)) expect(use).toThrow(disposed);
     expect(made.allows(tokenOf('a'))).toBe(true);
     own.dispose();
+    expect(() => made.allows(tokenOf('a'))).toThrow(disposed);
     for (const use of uses(made)) expect(use).toThrow(disposed);
     expect(() => Grammar.create(native, own, 'root ::= "a"')).toThrow(disposed);
     made.dispose();

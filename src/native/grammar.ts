@@ -15,16 +15,17 @@ const candidateBytes = 12;
 const arrayBytes = 32;
 
 /**
- * One native call on a grammar takes microseconds. Where it takes this long, the grammar has more readings of the text
- * so far than memory will hold after a few more tokens.
+ * To accept a token takes microseconds. Where it takes this long, and again for the next token, the grammar has so many
+ * readings of the text so far (thousands, and doubling) that following them would stop everything else.
  */
-const callLimitMs = 2000;
+const slowAcceptMs = 100;
 
 /** What is known of a vocabulary, shared by all grammars over it. */
 interface TokenKinds {
   /** 1 for each token that never belongs in constrained text: control tokens that do not end a generation. */
   forbidden: Uint8Array;
-  endOfGeneration: number;
+  /** One of those that end a generation. */
+  endOfGeneration: number | undefined;
 }
 
 const tokenKinds = new WeakMap<Vocabulary, TokenKinds>();
@@ -36,10 +37,14 @@ export class Grammar {
   readonly #model: Model;
   readonly #handle: Handle;
   readonly #kinds: TokenKinds;
-  /** Least value of the next byte, where the bytes so far end within a character whose shorter spelling is invalid. */
+  /** Bytes that are missing of the character the text ends in. */
+  #missingBytes = 0;
+  /** Least value of the next byte, where a smaller one would spell a character with more bytes than it needs. */
   #leastNextByte = 0;
   /** The token found allowed last, with nothing accepted since. */
-  #allowed = -1;
+  #allowed: number | undefined;
+  /** In a row, up to now. */
+  #slowAccepts = 0;
 
   private constructor(native: Native, model: Model, pointer: Pointer) {
     this.#native = native;
@@ -68,11 +73,8 @@ export class Grammar {
 
   /** Whether the text may go on with the token, or end with it. */
   allows(token: number): boolean {
-    invariant(token >= 0 && token < this.#model.vocabulary.size, `the vocabulary has a token ${token}`);
-    if (token === this.#allowed) return true;
-    const candidates = candidatesOf(this.#native, 1);
-    candidates.set(0, token);
-    this.#apply(candidates, 1);
+    if (token === this.#allowed && !this.#handle.disposed) return true;
+    const candidates = this.#apply([token], 1);
     if (candidates.rejected(0) || !this.#takes(token)) return false;
     this.#allowed = token;
     return true;
@@ -80,7 +82,8 @@ export class Grammar {
 
   /** Whether the text is complete: the generation may end here. */
   mayEnd(): boolean {
-    return this.#kinds.endOfGeneration >= 0 && this.allows(this.#kinds.endOfGeneration);
+    const { endOfGeneration } = this.#kinds;
+    return endOfGeneration !== undefined && this.allows(endOfGeneration);
   }
 
   /**
@@ -92,9 +95,7 @@ export class Grammar {
    */
   mask(tokens: Int32Array, logits: Float32Array | Float64Array, count = tokens.length): number {
     invariant(count <= tokens.length && count <= logits.length, 'each candidate has a token and a logit');
-    const candidates = candidatesOf(this.#native, count);
-    for (let i = 0; i < count; i++) candidates.set(i, tokens[i] as number);
-    this.#apply(candidates, count);
+    const candidates = this.#apply(tokens, count);
     let left = 0;
     for (let i = 0; i < count; i++) {
       if (candidates.rejected(i) || !this.#takes(tokens[i] as number)) logits[i] = -Infinity;
@@ -109,43 +110,18 @@ export class Grammar {
     return this.mask(identity(logits.length), logits);
   }
 
-  /** Moves on by a token that `allows` allows. One that ends the generation changes nothing. */
+  /**
+   * Moves on by a token that `allows` allows. One that ends the generation changes nothing.
+   * @throws FreeholdError unsupported, and disposes the grammar, when it has too many readings of the text to follow
+   */
   accept(token: number): void {
     invariant(this.allows(token), `the grammar takes the token ${token}`);
-    this.#allowed = -1;
-    this.#timed(() => this.#native.llama.llama_sampler_accept(this.#handle.pointer, token));
-    this.#leastNextByte = leastByteAfter(this.#model.vocabulary.bytesOf(token).at(-1));
-  }
-
-  /** An independent grammar in the same state. */
-  clone(): Grammar {
-    const pointer = this.#native.llama.llama_sampler_clone(this.#handle.pointer);
-    const copy = new Grammar(this.#native, this.#model, pointer);
-    copy.#leastNextByte = this.#leastNextByte;
-    return copy;
-  }
-
-  dispose(): void {
-    this.#handle.dispose();
-  }
-
-  #apply(candidates: Candidates, count: number): void {
-    const sampler = this.#handle.pointer;
-    this.#timed(() => this.#native.llama.llama_sampler_apply(sampler, candidates.array(count)));
-  }
-
-  /** What libllama does not look at. */
-  #takes(token: number): boolean {
-    if (this.#kinds.forbidden[token]) return false;
-    if (this.#leastNextByte === 0) return true;
-    const first = this.#model.vocabulary.bytesOf(token)[0];
-    return first === undefined || first >= this.#leastNextByte;
-  }
-
-  #timed(call: () => void): void {
+    this.#allowed = undefined;
     const startedMs = performance.now();
-    call();
-    if (performance.now() - startedMs <= callLimitMs) return;
+    this.#native.llama.llama_sampler_accept(this.#handle.pointer, token);
+    this.#slowAccepts = performance.now() - startedMs > slowAcceptMs ? this.#slowAccepts + 1 : 0;
+    this.#follow(this.#model.vocabulary.bytesOf(token));
+    if (this.#slowAccepts < 2) return;
     this.dispose();
     throw new FreeholdError(
       'unsupported',
@@ -154,6 +130,47 @@ export class Grammar {
         hint: 'Make the alternatives of anyOf or oneOf differ in their first property, such as a constant "type".',
       },
     );
+  }
+
+  /** An independent grammar in the same state. */
+  clone(): Grammar {
+    const pointer = this.#native.llama.llama_sampler_clone(this.#handle.pointer);
+    const copy = new Grammar(this.#native, this.#model, pointer);
+    copy.#missingBytes = this.#missingBytes;
+    copy.#leastNextByte = this.#leastNextByte;
+    return copy;
+  }
+
+  dispose(): void {
+    this.#handle.dispose();
+  }
+
+  #apply(tokens: ArrayLike<number>, count: number): Candidates {
+    const { size } = this.#model.vocabulary;
+    const candidates = candidatesOf(this.#native, count);
+    for (let i = 0; i < count; i++) {
+      const token = tokens[i] as number;
+      // any other would end the process inside libllama
+      invariant(token >= 0 && token < size, `the vocabulary has a token ${token}`);
+      candidates.set(i, token);
+    }
+    this.#native.llama.llama_sampler_apply(this.#handle.pointer, candidates.array(count));
+    return candidates;
+  }
+
+  /** What libllama does not look at. */
+  #takes(token: number): boolean {
+    if (this.#kinds.forbidden[token]) return false;
+    if (this.#missingBytes === 0) return true;
+    const first = this.#model.vocabulary.bytesOf(token)[0];
+    return first !== undefined && first >= this.#leastNextByte;
+  }
+
+  #follow(bytes: Uint8Array): void {
+    for (const byte of bytes) {
+      this.#missingBytes = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : byte >= 0xc0 ? 1 : Math.max(0, this.#missingBytes - 1);
+      this.#leastNextByte = byte === 0xe0 ? 0xa0 : byte === 0xf0 ? 0x90 : 0;
+    }
   }
 }
 
@@ -164,16 +181,13 @@ function kindsOf(vocabulary: Vocabulary): TokenKinds {
   for (const token of vocabulary.controlTokens.values()) {
     if (!vocabulary.isEndOfGeneration(token)) forbidden[token] = 1;
   }
-  kinds = { forbidden, endOfGeneration: vocabulary.eos ?? -1 };
+  const { eos, size } = vocabulary;
+  // eos as a rule; the first of all where a model names none
+  let endOfGeneration = eos ?? 0;
+  while (endOfGeneration < size && !vocabulary.isEndOfGeneration(endOfGeneration)) endOfGeneration += 1;
+  kinds = { forbidden, endOfGeneration: endOfGeneration < size ? endOfGeneration : undefined };
   tokenKinds.set(vocabulary, kinds);
   return kinds;
-}
-
-/** After the lead bytes E0 and F0 smaller continuation bytes would spell a character longer than need be. */
-function leastByteAfter(last: number | undefined): number {
-  if (last === 0xe0) return 0xa0;
-  if (last === 0xf0) return 0x90;
-  return 0;
 }
 
 let identityTokens = new Int32Array(0);

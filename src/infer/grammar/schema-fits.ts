@@ -12,6 +12,12 @@ export type Fits = (value: unknown, part: Part) => boolean;
 
 export function fitting(checkString: StringCheck): Fits {
   const known = new Map<Part, Map<unknown, boolean>>();
+  const enumerated = new Map<Part, Set<string>>();
+  const textsOf = (part: Part, values: readonly unknown[]): Set<string> => {
+    const texts = enumerated.get(part) ?? new Set(values.map(canonical));
+    enumerated.set(part, texts);
+    return texts;
+  };
   const fits: Fits = (value, part) => {
     const results = known.get(part) ?? new Map<unknown, boolean>();
     known.set(part, results);
@@ -26,7 +32,7 @@ export function fitting(checkString: StringCheck): Fits {
 
   const fitsItself: Fits = (value, part) => {
     if (part.types && !hasType(value, part.types)) return false;
-    if (part.values && !part.values.some((allowed) => isEqual(allowed, value))) return false;
+    if (part.values && !textsOf(part, part.values).has(canonical(value))) return false;
     if (typeof value === 'string') return !part.strings || checkString(value, part.strings, part);
     if (typeof value === 'number') return !part.numbers || fitsNumber(value, part.numbers);
     if (Array.isArray(value)) return !part.arrays || fitsArray(value, part.arrays);
@@ -71,15 +77,10 @@ function fitsNumber(value: number, keywords: NumberKeywords): boolean {
   return !range || (Number.isInteger(value) && value >= Number(range[0]) && value <= Number(range[1]));
 }
 
-/** Equality of JSON values: the order of properties does not matter. */
-export function isEqual(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const entries = Object.entries(a);
-  const other = b as Record<string, unknown>;
-  return (
-    entries.length === Object.keys(other).length &&
-    entries.every(([name, value]) => Object.hasOwn(other, name) && isEqual(value, other[name]))
-  );
+/** One text for equal JSON values: the order of properties does not matter. */
+export function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([name, inner]) => `${JSON.stringify(name)}:${canonical(inner)}`).join()}}`;
 }

@@ -1,8 +1,6 @@
 // What a JSON schema says, read once and checked: a Part for each object in it that is reached from the root. Parts
 // refer to each other where the schema does, by $ref or by nesting, so recursion is a cycle of parts. Merging parts
 // that hold together is schema-shapes.ts.
-import type { FreeholdError } from '../../lib/errors.ts';
-
 export const jsonTypes = ['null', 'boolean', 'integer', 'number', 'string', 'array', 'object'] as const;
 export type JsonType = (typeof jsonTypes)[number];
 
@@ -57,6 +55,3 @@ export interface Part {
   /** Lists of parts of each of which one must hold: anyOf and oneOf. */
   choices: Part[][];
 }
-
-/** A place in a schema at fault. */
-export type Fault = (keyword: string, problem: string) => FreeholdError;

@@ -21,10 +21,10 @@ export interface Shape {
 }
 
 /** Most shapes that choices inside choices may come to. */
-export const maxShapes = 1000;
+const maxShapes = 1000;
 
 /** Most part references held while choices are followed; what memory and time they cost is bounded by it. */
-const maxReferences = 2_000_000;
+const maxReferences = 200_000;
 
 /** Parts that hold together, with keywords of their own, in the order a reader meets them. */
 type Way = readonly Part[];
@@ -73,10 +73,14 @@ export class Shapes {
       distinct.set(keyOf(way), way);
       this.#references += 1 + way.length;
       if (distinct.size > maxShapes || this.#references > maxReferences) {
-        throw new FreeholdError('unsupported', `The choices at ${part.path} come to over ${maxShapes} combinations.`, {
-          field: part.path,
-          hint: 'Use fewer alternatives of anyOf and oneOf inside each other.',
-        });
+        throw new FreeholdError(
+          'unsupported',
+          `The choices at ${part.path} come to more combinations than are followed.`,
+          {
+            field: part.path,
+            hint: 'Use fewer alternatives of anyOf and oneOf inside each other.',
+          },
+        );
       }
     }
     return [...distinct.values()];

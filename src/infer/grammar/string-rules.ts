@@ -3,6 +3,7 @@
 import { FreeholdError } from '../../lib/errors.ts';
 import { charInString, type JsonRules, stringOfLength } from './json-rules.ts';
 import { type Automaton, automatonOf, lengthsOf } from './regular/automaton.ts';
+import type { CharSet } from './regular/char-set.ts';
 import { type Expression, Expressions, TooManyExpressions } from './regular/expressions.ts';
 import { stringFormats } from './regular/formats.ts';
 import { parsePattern } from './regular/pattern.ts';
@@ -16,6 +17,9 @@ export const maxStates = 10_000;
 
 const quote = literal('"');
 
+/** Automata of formats, made once: they are the same for every schema. */
+const formatAutomata = new Map<string, Automaton>();
+
 /** Keywords and the place they stand at. */
 export interface PlacedString {
   path: string;
@@ -26,6 +30,8 @@ export class StringRules {
   readonly #json: JsonRules;
   readonly #expressions = new Expressions();
   readonly #patterns = new Map<string, Expression>();
+  /** Languages of the formats met. */
+  readonly #formats = new Map<string, Expression>();
 
   constructor(json: JsonRules) {
     this.#json = json;
@@ -71,10 +77,14 @@ export class StringRules {
   #language(placed: readonly PlacedString[]): Expression {
     const languages = placed.flatMap(({ keywords: { pattern, format }, path }) => {
       const ofFormat = format === undefined ? undefined : stringFormats[format];
-      return [
-        ...(pattern === undefined ? [] : [this.#pattern(pattern, step(path, 'pattern'))]),
-        ...(ofFormat === undefined ? [] : [this.#pattern(ofFormat, step(path, 'format'))]),
-      ];
+      const languages: Expression[] = [];
+      if (pattern !== undefined) languages.push(this.#pattern(pattern, step(path, 'pattern')));
+      if (format !== undefined && ofFormat !== undefined) {
+        const language = this.#pattern(ofFormat, step(path, 'format'));
+        this.#formats.set(format, language);
+        languages.push(language);
+      }
+      return languages;
     });
     return this.#expressions.both(...languages);
   }
@@ -90,7 +100,7 @@ export class StringRules {
 
   #quoted(language: Expression, min: number, max: number, path: string): Alternative[] {
     const automaton = this.#bounded(path, () => {
-      const free = automatonOf(this.#expressions, language, maxStates);
+      const free = this.#automaton(language);
       const { shortest, longest } = lengthsOf(free);
       if (shortest >= min && longest <= max) return free;
       const most = max === Number.POSITIVE_INFINITY ? max : Math.min(max, maxRepetitions);
@@ -98,6 +108,14 @@ export class StringRules {
       return automatonOf(this.#expressions, both(language, repeat(anyChar, min, most)), maxStates);
     });
     return automaton.length === 0 ? [] : [[quote, automatonRule(this.#json.rules, automaton), quote]];
+  }
+
+  #automaton(language: Expression): Automaton {
+    const format = [...this.#formats].find(([, known]) => known === language)?.[0];
+    if (format === undefined) return automatonOf(this.#expressions, language, maxStates);
+    const automaton = formatAutomata.get(format) ?? automatonOf(this.#expressions, language, maxStates);
+    formatAutomata.set(format, automaton);
+    return automaton;
   }
 
   #bounded<T>(field: string, work: () => T): T {
@@ -134,6 +152,13 @@ function automatonRule(rules: Rules, automaton: Automaton): Rule {
   const entering = automaton.map(() => 0);
   for (const { edges } of automaton) for (const { to } of edges) entering[to] = (entering[to] as number) + 1;
   const made = new Map<number, Rule>();
+  const known = new Map<string, Alternative>();
+  const charOf = (set: CharSet): Alternative => {
+    const key = set.join();
+    const char = known.get(key) ?? charInString(rules, set);
+    known.set(key, char);
+    return char;
+  };
   const ruleOf = (number: number): Rule => {
     const rule = made.get(number) ?? rules.declare('s');
     made.set(number, rule);
@@ -147,7 +172,7 @@ function automatonRule(rules: Rules, automaton: Automaton): Rule {
       const edge = state?.edges[0];
       if (!edge) return items.flat();
       if (state.accepts || state.edges.length > 1 || entering[number] !== 1) return [...items.flat(), ruleOf(number)];
-      items.push(charInString(rules, edge.set));
+      items.push(charOf(edge.set));
       number = edge.to;
     }
   };
@@ -155,7 +180,7 @@ function automatonRule(rules: Rules, automaton: Automaton): Rule {
   for (const [number, rule] of made) {
     const state = automaton[number];
     const end: Alternative[] = state?.accepts ? [[]] : [];
-    const edges = state?.edges.map(({ set, to }) => [...charInString(rules, set), ...follow(to)]) ?? [];
+    const edges = state?.edges.map(({ set, to }) => [...charOf(set), ...follow(to)]) ?? [];
     rules.define(rule, [...end, ...edges]);
   }
   return start;

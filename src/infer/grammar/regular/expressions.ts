@@ -25,13 +25,17 @@ export interface Expression {
   readonly derivatives: Map<number, Expression>;
 }
 
-/** Thrown when a language needs more expressions than are worth holding. */
+/** Thrown when a language takes more expressions, or more work to find them, than it is worth. */
 export class TooManyExpressions extends Error {}
+
+/** Operands put together, over all expressions made: about a second of work. */
+const maxOperands = 1_000_000;
 
 /** Makes expressions; those of one maker may be combined. */
 export class Expressions {
   readonly #known = new Map<string, Expression>();
   readonly #limit: number;
+  #operands = 0;
   /** No text at all. */
   readonly nothing: Expression;
   /** The empty text. */
@@ -42,7 +46,7 @@ export class Expressions {
   readonly anything: Expression;
 
   /** @param limit of expressions made, after which TooManyExpressions is thrown */
-  constructor(limit = 200_000) {
+  constructor(limit = 100_000) {
     this.#limit = limit;
     this.nothing = this.#make('0', { kind: 'nothing' }, false);
     this.empty = this.#make('1', { kind: 'empty' }, true);
@@ -91,7 +95,7 @@ export class Expressions {
       else if (item !== this.nothing) flat.add(item);
     }
     if (sets.length > 0) flat.add(this.chars(sets.length === 1 ? (sets[0] as CharSet) : union(...sets)));
-    const sorted = [...flat].sort((a, b) => a.id - b.id);
+    const sorted = this.#inOrder(flat);
     if (sorted.length < 2) return sorted[0] ?? this.nothing;
     const nullable = sorted.some((item) => item.nullable);
     return this.#make(`|${sorted.map(({ id }) => id).join()}`, { kind: 'either', items: sorted }, nullable);
@@ -103,11 +107,17 @@ export class Expressions {
       if (item === this.nothing) return item;
       if (item !== this.anything) flat.add(item);
     }
-    const sorted = [...flat].sort((a, b) => a.id - b.id);
+    const sorted = this.#inOrder(flat);
     if (sorted.length < 2) return sorted[0] ?? this.anything;
     const nullable = sorted.every((item) => item.nullable);
     if (flat.has(this.empty)) return nullable ? this.empty : this.nothing;
     return this.#make(`&${sorted.map(({ id }) => id).join()}`, { kind: 'both', items: sorted }, nullable);
+  }
+
+  #inOrder(items: ReadonlySet<Expression>): Expression[] {
+    this.#operands += items.size;
+    if (this.#operands > maxOperands) throw new TooManyExpressions();
+    return [...items].sort((a, b) => a.id - b.id);
   }
 
   not(item: Expression): Expression {
