@@ -715,6 +715,12 @@ const keywords: SchemaCase[] = [
     fails: ['b', 'cb', 'aaaabbc'],
   },
   {
+    name: 'pattern and a least length',
+    schema: { type: 'string', pattern: '^[ab]*$', minLength: 3 },
+    fits: ['aba', 'bbbbbb'],
+    fails: ['ab', '', 'abc'],
+  },
+  {
     name: 'password rules',
     schema: { type: 'string', pattern: '^(?=.*[A-Z])(?=.*\\d).{4,10}$' },
     fits: ['aB3d', '1234567ABC'],

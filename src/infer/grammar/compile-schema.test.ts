@@ -21,6 +21,32 @@ describe('the grammar of a schema', () => {
   }
 });
 
+describe('an enumeration beside other keywords', () => {
+  for (const { name, schema, fits, fails } of schemaCorpus) {
+    if (typeof schema !== 'object' || schema === null || 'enum' in schema || 'const' in schema) continue;
+    // an enumeration at the root of a schema that refers to its root would hold for its parts too
+    if (JSON.stringify(schema).includes('"#"')) continue;
+    it(`is narrowed to the values that fit: ${name}`, () => {
+      const grammar = reader({ ...schema, enum: [...fits, ...fails] });
+      for (const value of fits) expect([value, grammar.takes(JSON.stringify(value))]).toEqual([value, true]);
+      for (const value of fails) expect([value, grammar.takes(JSON.stringify(value))]).toEqual([value, false]);
+    });
+  }
+
+  it('holds objects and arrays with white space like any other', () => {
+    const grammar = reader({ enum: [{}, [], { a: [1] }] });
+    for (const text of ['{}', '{ }', '[\n]', '{ "a": [ 1 ] }'])
+      expect([text, grammar.takes(text)]).toEqual([text, true]);
+    for (const text of ['{  }', '{"a":[]}', '{"a":[1,1]}']) expect([text, grammar.takes(text)]).toEqual([text, false]);
+  });
+
+  it('is narrowed by formats of numbers', () => {
+    const grammar = reader({ type: 'number', format: 'uint8', enum: [-1, 0, 1.5, 255, 256] });
+    const taken = ['-1', '0', '1.5', '255', '256'].filter((text) => grammar.takes(text));
+    expect(taken).toEqual(['0', '255']);
+  });
+});
+
 describe('the text of a grammar', () => {
   it('is the same for the same schema, and has a rule root', () => {
     for (const { schema } of schemaCorpus) {
@@ -45,7 +71,7 @@ describe('the text of a grammar', () => {
 
   it('counts exactly at every boundary', () => {
     const json = (count: number) => JSON.stringify('x'.repeat(count));
-    for (const bound of [0, 1, 2, 63, 64, 65, 127, 128, 4095, 4096, 4097, 8192]) {
+    for (const bound of [0, 1, 63, 64, 65, 128, 4095, 4096, 4097]) {
       const most = reader({ type: 'string', maxLength: bound });
       const least = reader({ type: 'string', minLength: bound });
       const exact = reader({ type: 'string', minLength: bound, maxLength: bound });
@@ -98,7 +124,16 @@ describe('texts of strings', () => {
     const grammar = reader({ type: 'string', maxLength: 2 });
     for (const text of ['"\\u00e9\\/"', '"\\ud83d\\ude42\\"" ', '"\\uD7ff\\uE000"', '"🙂é"'])
       expect(grammar.takes(text.trim())).toBe(true);
-    for (const text of ['"\\ud83d"', '"\\ude42"', '"\\ud83d\\u0041"', '"\n"', '"\u0000"', '"\\x41"', '"\\u00e"']) {
+    for (const text of [
+      '"\\ud83d"',
+      '"\\ude42"',
+      '"\\ude42\\ude42"',
+      '"\\ud83d\\u0041"',
+      '"\n"',
+      '"\u0000"',
+      '"\\x41"',
+      '"\\u00e"',
+    ]) {
       expect([text, grammar.takes(text)]).toEqual([text, false]);
     }
   });

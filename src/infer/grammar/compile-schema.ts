@@ -146,9 +146,9 @@ class SchemaCompiler {
     const maxes = ranges.map(([, greatest]) => greatest);
     if (min !== undefined) mins.push(integerAbove(min, minExclusive));
     if (max !== undefined) maxes.push(-integerAbove(-max, maxExclusive));
-    const highest = mins.reduce<bigint | undefined>((a, b) => (a !== undefined && a > b ? a : b), undefined);
-    const lowest = maxes.reduce<bigint | undefined>((a, b) => (a !== undefined && a < b ? a : b), undefined);
-    return integersBetween(this.#rules, highest, lowest);
+    const from = mins.reduce<bigint | undefined>((a, b) => (a !== undefined && a > b ? a : b), undefined);
+    const to = maxes.reduce<bigint | undefined>((a, b) => (a !== undefined && a < b ? a : b), undefined);
+    return integersBetween(this.#rules, from, to);
   }
 
   #array(arrays: readonly ArrayKeywords[]): Alternative[] {

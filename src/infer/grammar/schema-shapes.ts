@@ -6,7 +6,7 @@ import type { ArrayKeywords, JsonType, NumberKeywords, ObjectKeywords, Part, Str
 /** What holds for a value, by its type. A type left out: no value of it fits. */
 export interface Shape {
   parts: readonly Part[];
-  /** Values that fit the rest were to be checked by `fits`; undefined: any. */
+  /** The values to choose from, each to be checked against all parts; undefined: any value. */
   values: readonly unknown[] | undefined;
   null: boolean;
   boolean: boolean;
@@ -96,8 +96,7 @@ export function withoutReferences(parts: readonly Part[]): Part[] {
   const visit = (part: Part): void => {
     if (seen.has(part)) return;
     seen.add(part);
-    const saysNothing = !part.types && !part.values && !part.strings && !part.numbers && !part.arrays && !part.objects;
-    if (saysNothing && part.choices.length === 0) part.all.forEach(visit);
+    if (!hasKeywords(part) && part.choices.length === 0) part.all.forEach(visit);
     else found.add(part);
   };
   parts.forEach(visit);
@@ -149,12 +148,12 @@ function shapeOf(parts: readonly Part[]): Shape {
   };
 }
 
-/** The parts that hold for the element at an index, from all conjuncts; undefined: no element may stand there. */
+/** The parts that hold for the element at an index; none: it may be anything. */
 export function elementParts(arrays: readonly ArrayKeywords[], index: number): Part[] {
   return arrays.flatMap(({ prefix, items }) => prefix?.[index] ?? items ?? []);
 }
 
-/** The parts that hold for the value of a property. */
+/** The parts that hold for the value of a property; none: it may be anything. */
 export function propertyParts(objects: readonly ObjectKeywords[], name: string): Part[] {
   return objects.flatMap(({ properties, additional }) => properties?.get(name) ?? additional ?? []);
 }

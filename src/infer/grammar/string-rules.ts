@@ -123,7 +123,7 @@ export class StringRules {
       return work();
     } catch (error) {
       if (!(error instanceof TooManyExpressions)) throw error;
-      throw new FreeholdError('unsupported', `The strings at ${field} need over ${maxStates} states to follow.`, {
+      throw new FreeholdError('unsupported', `The strings at ${field} need more states than can be followed.`, {
         field,
         hint: 'Anchor patterns with ^ and $, and keep what they repeat, and maxLength beside them, small.',
       });

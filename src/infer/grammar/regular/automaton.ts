@@ -51,7 +51,7 @@ function withoutDeadEnds(states: Automaton): Automaton {
     if (accepts) alive.add(number);
   });
   for (const number of alive) for (const earlier of from[number] as number[]) alive.add(earlier);
-  if (!alive.has(0)) return [];
+  // every state is reached from the first: if that is dead, so are all
   const renumbered = new Map<number, number>();
   states.forEach((_, number) => {
     if (alive.has(number)) renumbered.set(number, renumbered.size);
