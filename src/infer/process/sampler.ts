@@ -73,6 +73,7 @@ let window = createCandidates(0);
 let others = createCandidates(0);
 let changedRow = new Float32Array(0);
 let isChanged = new Uint8Array(0);
+let everyToken = new Int32Array(0);
 
 class RowSampler implements Sampler {
   readonly #settings: SamplingSettings;
@@ -197,7 +198,8 @@ function selectTopWith(logits: Float32Array, changes: Candidates | undefined, k:
 }
 
 function allOf(row: Float32Array, into: Candidates): void {
-  for (let token = 0; token < row.length; token++) into.tokens[token] = token;
+  if (everyToken.length !== row.length) everyToken = Int32Array.from(row.keys());
+  into.tokens.set(everyToken);
   into.logits.set(row);
   into.count = row.length;
   dropImpossible(into);

@@ -43,7 +43,10 @@ export function precedes(logit: number, token: number, otherLogit: number, other
 
 /** Drops the candidates whose logits are -Infinity or no number; the others keep their order. */
 export function dropImpossible(candidates: Candidates): void {
-  const { tokens, logits, count } = candidates;
+  candidates.count = movePossibleUp(candidates);
+}
+
+function movePossibleUp({ tokens, logits, count }: Candidates): number {
   let kept = 0;
   for (let i = 0; i < count; i++) {
     const logit = logits[i] as number;
@@ -51,7 +54,7 @@ export function dropImpossible(candidates: Candidates): void {
     tokens[kept] = tokens[i] as number;
     logits[kept++] = logit;
   }
-  candidates.count = kept;
+  return kept;
 }
 
 function sortByInsertion(candidates: Candidates): void {
@@ -68,25 +71,26 @@ let spareKeys = new Uint32Array(0);
 let spareTokens = new Int32Array(0);
 
 /** Three stable passes over 11 bits each of a key that rises as the logit falls. */
-function sortByDigits(candidates: Candidates): void {
-  const { tokens, logits, count } = candidates;
+function sortByDigits({ tokens, logits, count }: Candidates): void {
   if (keys.length < count) {
     keys = new Uint32Array(count);
     spareKeys = new Uint32Array(count);
     spareTokens = new Int32Array(count);
   }
   const bits = new Uint32Array(logits.buffer, logits.byteOffset, count);
-  for (let i = 0; i < count; i++) keys[i] = keyOf(bits[i] as number);
-  passByDigit(keys, tokens, spareKeys, spareTokens, count, 0);
-  passByDigit(spareKeys, spareTokens, keys, tokens, count, digitBits);
-  passByDigit(keys, tokens, spareKeys, spareTokens, count, 2 * digitBits);
-  for (let i = 0; i < count; i++) {
-    tokens[i] = spareTokens[i] as number;
-    bits[i] = keyOf(spareKeys[i] as number);
-  }
+  turnIntoKeys(bits, keys, count);
+  moveByDigit(keys, tokens, spareKeys, spareTokens, count, 0);
+  moveByDigit(spareKeys, spareTokens, keys, tokens, count, digitBits);
+  moveByDigit(keys, tokens, spareKeys, spareTokens, count, 2 * digitBits);
+  turnIntoKeys(spareKeys, bits, count);
+  tokens.set(spareTokens.subarray(0, count));
 }
 
-function passByDigit(
+function turnIntoKeys(from: Uint32Array, to: Uint32Array, count: number): void {
+  for (let i = 0; i < count; i++) to[i] = keyOf(from[i] as number);
+}
+
+function moveByDigit(
   keys: Uint32Array,
   tokens: Int32Array,
   toKeys: Uint32Array,
@@ -94,17 +98,7 @@ function passByDigit(
   count: number,
   shift: number,
 ): void {
-  starts.fill(0);
-  for (let i = 0; i < count; i++) {
-    const digit = ((keys[i] as number) >>> shift) & (digitCount - 1);
-    starts[digit] = (starts[digit] as number) + 1;
-  }
-  let start = 0;
-  for (let digit = 0; digit < digitCount; digit++) {
-    const size = starts[digit] as number;
-    starts[digit] = start;
-    start += size;
-  }
+  findStarts(keys, count, shift);
   for (let i = 0; i < count; i++) {
     const key = keys[i] as number;
     const digit = (key >>> shift) & (digitCount - 1);
@@ -112,6 +106,25 @@ function passByDigit(
     starts[digit] = at + 1;
     toKeys[at] = key;
     toTokens[at] = tokens[i] as number;
+  }
+}
+
+/** Where the keys of each digit begin once sorted by it. */
+function findStarts(keys: Uint32Array, count: number, shift: number): void {
+  starts.fill(0);
+  countDigits(keys, count, shift);
+  let start = 0;
+  for (let digit = 0; digit < digitCount; digit++) {
+    const size = starts[digit] as number;
+    starts[digit] = start;
+    start += size;
+  }
+}
+
+function countDigits(keys: Uint32Array, count: number, shift: number): void {
+  for (let i = 0; i < count; i++) {
+    const digit = ((keys[i] as number) >>> shift) & (digitCount - 1);
+    starts[digit] = (starts[digit] as number) + 1;
   }
 }
 

@@ -1,16 +1,22 @@
 // The filters that look at probabilities, and the draw: from sorted candidates to one token. Each filter keeps at least
-// one. What they find depends on the candidates they are given and on nothing else in the row, but for two facts.
+// one. Of the row they know the candidates, and the few facts about the others that the caller gives.
 import type { Random } from '../../../lib/random.ts';
 import { type Candidates, createCandidates, sortFalling } from './candidates.ts';
 import type { SamplingSettings } from './settings.ts';
-import type { Exponentials } from './softmax.ts';
 
 /** What candidates do not tell of the row they come from. */
 export interface RowFacts {
   /** Standard deviation of the row's logits; only for top-n-sigma. */
   deviation?: number | undefined;
   /** Of all tokens, where the candidates are only those that typical or top-p can keep. */
-  whole?: Exponentials | undefined;
+  whole?: Whole | undefined;
+}
+
+interface Whole {
+  /** Sum of e^(logit - best). */
+  total: number;
+  /** How far below the best, in nats, a token drawn is to be expected; only for typical. */
+  meanDepth?: number;
 }
 
 /**
@@ -47,7 +53,7 @@ function countAbove(logits: Float32Array, count: number, nats: number): number {
 }
 
 /** How many, from the first on, reach a share of the whole. Default: of all that are given. */
-function countToShare(logits: Float32Array, count: number, share: number, whole: Exponentials | undefined): number {
+function countToShare(logits: Float32Array, count: number, share: number, whole: Whole | undefined): number {
   const weights = weigh(logits, count, 1);
   const goal = share * (whole?.total ?? sumOf(weights, count));
   let sum = 0;
@@ -72,7 +78,7 @@ function keepTypical(
   logits: Float32Array,
   count: number,
   share: number,
-  whole: Exponentials | undefined,
+  whole: Whole | undefined,
 ): Candidates {
   if (typical.tokens.length < count) {
     byTypicality = createCandidates(2 * count);
@@ -81,7 +87,8 @@ function keepTypical(
   }
   const best = logits[0] as number;
   const weights = weigh(logits, count, 1);
-  const { total, meanDepth } = whole ?? wholeOf(weights, logits, count);
+  const total = whole?.total ?? sumOf(weights, count);
+  const meanDepth = whole?.meanDepth ?? depthsOf(weights, logits, count) / total;
   // surprise is log(total) - (logit - best): its distance from the expected one is that of the depth
   for (let i = 0; i < count; i++) {
     byTypicality.tokens[i] = i;
@@ -123,11 +130,10 @@ function sumOf(weights: Float64Array, count: number): number {
   return sum;
 }
 
-/** Of candidates that are all there is. */
-function wholeOf(weights: Float64Array, logits: Float32Array, count: number): Exponentials {
+/** Depths below the best, each times its weight. */
+function depthsOf(weights: Float64Array, logits: Float32Array, count: number): number {
   const best = logits[0] as number;
-  const total = sumOf(weights, count);
-  let moment = 0;
-  for (let i = 0; i < count; i++) moment += (weights[i] as number) * (best - (logits[i] as number));
-  return { total, meanDepth: moment / total };
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += (weights[i] as number) * (best - (logits[i] as number));
+  return sum;
 }

@@ -27,7 +27,7 @@ export function logprobsOf(logits: Float32Array, token: number, count: number, l
 }
 
 function among(logits: Float32Array, best: number): (logit: number) => number {
-  const logTotal = Math.log(sumExponentials(logits, best).total);
+  const logTotal = Math.log(sumExponentials(logits, best));
   return (logit) => Math.min(0, logit - best - logTotal);
 }
 

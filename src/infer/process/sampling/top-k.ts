@@ -1,10 +1,13 @@
 // The k largest of a row of logits. The row is read once, eight logits a turn, and nearly all of them only to find that
 // none enters: their bits are compared as integers with those of the least logit that is in, which spares a conversion
 // to f64 each. So are the logits from a floor on found. Knows nothing of probabilities.
+//
+// Long loops stand alone in their functions, here and in the files beside: V8 compiles a loop while it runs, knows nothing
+// then of the lines after it, and throws the code away when it gets there, time and again.
 import { type Candidates, insert, precedes, sortFalling } from './candidates.ts';
 
 /** Up to this k every logit goes straight to its place; above, they gather and are sorted now and then. */
-export const insertionWindow = 64;
+export const insertionWindow = 128;
 
 /** How many candidates `selectTop` needs room for. */
 export function roomForTop(k: number, vocabularySize: number): number {
@@ -22,25 +25,25 @@ const floorBits = new Int32Array(floorLogit.buffer);
  * @param skip (V), 1 for tokens to leave out; only with k <= `insertionWindow`
  */
 export function selectTop(logits: Float32Array, k: number, into: Candidates, skip?: Uint8Array): void {
-  const vocabularySize = logits.length;
-  const bits = new Int32Array(logits.buffer, logits.byteOffset, vocabularySize);
-  const lastTurn = vocabularySize - 8;
-  const room = roomForTop(k, vocabularySize);
   into.count = 0;
+  scan(logits, new Int32Array(logits.buffer, logits.byteOffset, logits.length), k, into, skip);
+  if (k <= insertionWindow) return;
+  sortFalling(into);
+  into.count = Math.min(into.count, k);
+}
+
+function scan(logits: Float32Array, bits: Int32Array, k: number, into: Candidates, skip: Uint8Array | undefined): void {
+  const room = roomForTop(k, logits.length);
   let floor = -Infinity;
-  let token = 0;
-  while (token < vocabularySize) {
+  for (let token = 0; token < logits.length; ) {
     // a full window lets whole turns pass
-    if (floor > -Infinity) token = nextTurnAbove(bits, token, lastTurn, floor);
-    for (const end = Math.min(token + 8, vocabularySize); token < end; token++) {
+    if (floor > -Infinity) token = nextTurnAbove(bits, token, logits.length - 8, floor);
+    for (const end = Math.min(token + 8, logits.length); token < end; token++) {
       const logit = logits[token] as number;
       if (!(logit > floor) || skip?.[token]) continue;
       floor = k <= insertionWindow ? enter(into, k, token, logit) : gather(into, k, room, token, logit, floor);
     }
   }
-  if (k <= insertionWindow) return;
-  sortFalling(into);
-  into.count = Math.min(into.count, k);
 }
 
 /** Adds tokens with logits of their own to the k largest; k <= `insertionWindow`. */
@@ -63,8 +66,17 @@ export function enterAlso(into: Candidates, k: number, others: Candidates): void
  */
 export function tokensFrom(logits: Float32Array, floor: number, into: Candidates): void {
   const bits = new Int32Array(logits.buffer, logits.byteOffset, logits.length);
-  const { tokens, logits: found } = into;
-  const below = floatBelow(floor);
+  into.count = fillFrom(logits, bits, floor, floatBelow(floor), into.tokens, into.logits);
+}
+
+function fillFrom(
+  logits: Float32Array,
+  bits: Int32Array,
+  floor: number,
+  below: number,
+  tokens: Int32Array,
+  found: Float32Array,
+): number {
   let count = 0;
   for (let token = 0; token < logits.length; ) {
     token = nextTurnAbove(bits, token, logits.length - 8, below);
@@ -75,7 +87,7 @@ export function tokensFrom(logits: Float32Array, floor: number, into: Candidates
       found[count++] = logit;
     }
   }
-  into.count = count;
+  return count;
 }
 
 /** An f32 below a number, or -Infinity. */

@@ -4,7 +4,7 @@ import type { Random } from '../../../lib/random.ts';
 import { createCandidates, sortFalling } from './candidates.ts';
 import { drawFrom } from './chain.ts';
 import type { SamplingSettings } from './settings.ts';
-import { depthNats, natsAround, natsOfStep, stepOfSum, sumExponentials, tokensOfStep } from './softmax.ts';
+import { depthNats, meanDepth, natsAround, natsOfStep, stepOfSum, sumExponentials, tokensOfStep } from './softmax.ts';
 import { selectTop, tokensFrom } from './top-k.ts';
 
 const best = createCandidates(1);
@@ -32,37 +32,41 @@ export function drawFromRow(row: Float32Array, settings: SamplingSettings, rando
     keepWithin(row, bestLogit, -Math.log(minP));
     return drawFrom(kept, settings, random, {});
   }
-  const whole = sumExponentials(row, bestLogit);
+  const total = sumExponentials(row, bestLogit);
   if (typicalP < 1) {
-    keepWithin(row, bestLogit, whole.meanDepth + natsAround(whole.meanDepth, typicalP * whole.total));
-  } else {
-    // what min-p drops still counts for top-p, by the total
-    const end = natsOfStep(stepOfSum(topP * whole.total).step + 1);
-    keepWithin(row, bestLogit, minP > 0 ? Math.min(end, -Math.log(minP)) : end);
+    const depth = meanDepth(row, bestLogit, total);
+    keepWithin(row, bestLogit, depth + natsAround(depth, typicalP * total));
+    return drawFrom(kept, settings, random, { whole: { total, meanDepth: depth } });
   }
-  return drawFrom(kept, settings, random, { whole });
+  // what min-p drops still counts for top-p, by the total
+  const end = natsOfStep(stepOfSum(topP * total).step + 1);
+  keepWithin(row, bestLogit, minP > 0 ? Math.min(end, -Math.log(minP)) : end);
+  return drawFrom(kept, settings, random, { whole: { total } });
 }
 
 /** Standard deviation of the logits that are numbers above -Infinity. */
 export function deviationOf(row: Float32Array): number {
-  let count = 0;
+  const count = sumOfPowers(row, 0, 0);
+  const mean = sumOfPowers(row, 0, 1) / count;
+  return Math.sqrt(sumOfPowers(row, mean, 2) / count);
+}
+
+function sumOfPowers(row: Float32Array, centre: number, power: 0 | 1 | 2): number {
   let sum = 0;
-  let squares = 0;
   for (let token = 0; token < row.length; token++) {
     const logit = row[token] as number;
     if (!(logit > -Infinity)) continue;
-    count += 1;
-    sum += logit;
-    squares += logit * logit;
+    const distance = logit - centre;
+    sum += power === 2 ? distance * distance : power === 1 ? distance : 1;
   }
-  return Math.sqrt(Math.max(0, squares / count - (sum / count) ** 2));
+  return sum;
 }
 
 /** In the order of falling logits, as the filtered draw: only the tokens of the step where the point lies are sorted. */
 function drawUnfiltered(row: Float32Array, bestLogit: number, temperature: number, random: Random): number {
-  // below, differences of logits overflow; there it is the best one anyway
+  // a smaller one would overflow, and draws the best token just the same
   temperature = Math.max(temperature, 1e-30);
-  const point = random.next() * sumExponentials(row, bestLogit, temperature).total;
+  const point = random.next() * sumExponentials(row, bestLogit, temperature);
   const { step, before } = stepOfSum(point);
   tokensOfStep(row, bestLogit, temperature, step, kept);
   sortFalling(kept);
