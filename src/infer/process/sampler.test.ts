@@ -305,6 +305,12 @@ describe('sample', () => {
     }
   });
 
+  it('finds the most typical token though likelier ones lie farther off', () => {
+    // one token at depth 0, ten at depth 1: 0.79 nats below the best is expected
+    const logits = Float32Array.of(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    for (const topK of [0, 10]) expect(pick(logits, { ...open, topK, typicalP: 0 })).toBe(1);
+  });
+
   it('drops tokens so many standard deviations below the best', () => {
     // mean 1, standard deviation 1.73
     const logits = Float32Array.of(4, 0, 0, 0);
