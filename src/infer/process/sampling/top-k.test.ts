@@ -31,7 +31,7 @@ describe('selectTop', () => {
         expect(list(into)).toEqual(sorted(logits).slice(0, k));
         expect(list(into).every((token, i) => logits[token] === into.logits[i])).toBe(true);
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
   });
 
@@ -56,7 +56,7 @@ describe('selectTop', () => {
         enterAlso(into, k, others);
         expect(list(into)).toEqual(sorted(row).slice(0, k));
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 });
