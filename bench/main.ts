@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import path from 'node:path';
+import { benchSampling } from './sampling.ts';
 import { benchStart } from './start.ts';
 
 /** One figure beside its bar. */
@@ -14,6 +15,7 @@ export interface Figure {
 }
 
 const benches: Record<string, { what: string; run: () => Promise<Figure[]> }> = {
+  sampling: { what: 'time to draw a token, by vocabulary and settings', run: benchSampling },
   start: { what: 'time to help, to listen, to the first token; memory and disk', run: benchStart },
 };
 
