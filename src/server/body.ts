@@ -66,7 +66,10 @@ async function readBytes(c: AppContext, limitBytes: number): Promise<Uint8Array>
       const { done, value } = await reader.read();
       if (done) break;
       length += value.byteLength;
-      if (length > limitBytes) throw tooLarge();
+      if (length > limitBytes) {
+        await readOn(reader);
+        throw tooLarge();
+      }
       chunks.push(value);
     }
   } catch (error) {
@@ -109,4 +112,21 @@ function requireModest(root: unknown): void {
     }
     level = next;
   }
+}
+
+/** How long what follows a body that is too large is read and dropped, in milliseconds. */
+const readOnMs = 300;
+
+/** A connection that is closed with bytes unread is reset, and the answer may be lost with it: reads on for a moment. */
+async function readOn(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  const endsAt = Date.now() + readOnMs;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<{ done: true }>((resolve) => {
+    timer = setTimeout(() => resolve({ done: true }), readOnMs);
+  });
+  while (Date.now() < endsAt) {
+    const { done } = await Promise.race([reader.read(), late]);
+    if (done) break;
+  }
+  clearTimeout(timer);
 }
