@@ -45,6 +45,11 @@ const noStats: EngineStats = {
   prefillTokens: 0,
   outputTokens: 0,
   decodeMs: 0,
+  promptTokens: 0,
+  cachedTokens: 0,
+  prefixCacheBytes: 0,
+  draftedTokens: 0,
+  acceptedTokens: 0,
   kvUsed: 0,
 };
 

@@ -22,6 +22,12 @@ export interface LoadOptions {
   home: string;
   /** Requests that may wait for a free sequence. */
   queueLimit: number;
+  /** Host memory for prompts that several requests share, in bytes; 0: none. Default: a tenth of what is free, at most 8 GiB. */
+  prefixCacheBytes?: number;
+  /** LoRA adapters a request may name: name to path of the GGUF. Each is loaded on first use. */
+  adapters?: Record<string, string>;
+  /** GGUF of a small model with the same vocabulary that guesses ahead. Default: none. */
+  draftFile?: string;
 }
 
 /** To the model process. `id` numbers a request within the life of one process. */
@@ -53,6 +59,15 @@ export interface EngineStats {
   outputTokens: number;
   /** Milliseconds spent inside llama_decode since the load. */
   decodeMs: number;
+  /** Prompt tokens of all requests that began since the load, those of the prefix cache included. */
+  promptTokens: number;
+  /** Prompt tokens that the prefix cache saved since the load. */
+  cachedTokens: number;
+  /** Host memory the prefix cache holds, in bytes. */
+  prefixCacheBytes: number;
+  /** Tokens guessed ahead by speculation since the load, and how many of them were right. */
+  draftedTokens: number;
+  acceptedTokens: number;
   /** Share of the KV cells in use, 0..1. */
   kvUsed: number;
 }

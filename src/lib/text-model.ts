@@ -104,6 +104,14 @@ export interface TokenLogprob {
   logprob: number;
 }
 
+/** A token of an answer, as reported where `Sampling.logprobs` asks for it. */
+export interface GeneratedToken extends TokenLogprob {
+  /** UTF-8, perhaps a part of a character; empty for a control token. */
+  bytes: number[];
+  /** The likeliest tokens in its place, in falling order. */
+  top: (TokenLogprob & { bytes: number[] })[];
+}
+
 export interface GenerateRequest {
   system?: TextBlock[];
   messages: Message[];
@@ -114,6 +122,8 @@ export interface GenerateRequest {
   sampling?: Sampling;
   /** Generation ends before the first of these strings; none is empty. */
   stop?: string[];
+  /** Go on past the tokens that end an answer, up to `maxTokens`. Default false. */
+  ignoreEnd?: boolean;
   /** JSON Schema the whole answer must satisfy. */
   responseSchema?: Record<string, unknown>;
   /** Name of a LoRA adapter to apply. */
@@ -139,7 +149,12 @@ export interface Usage {
  */
 export type GenerateEvent =
   | { type: 'start'; inputTokens: number; cachedTokens: number }
-  | { type: 'text-delta'; text: string }
+  | {
+      type: 'text-delta';
+      text: string;
+      /** With `Sampling.logprobs`: the tokens since the last delta. Text may be empty when they add none. */
+      logprobs?: GeneratedToken[];
+    }
   | { type: 'thinking-delta'; text: string }
   | { type: 'tool-use-start'; id: string; name: string }
   | { type: 'tool-use-delta'; json: string }

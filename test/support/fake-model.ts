@@ -44,7 +44,20 @@ export function createFakeModel(name: string, pieces: readonly string[] = fakePi
       tools: false,
       vision: false,
     }),
-    stats: () => ({ queued: 1, active: 0, steps: 3, prefillTokens: 5, outputTokens: 7, decodeMs: 11, kvUsed: 0.5 }),
+    stats: () => ({
+      queued: 1,
+      active: 0,
+      steps: 3,
+      prefillTokens: 5,
+      outputTokens: 7,
+      decodeMs: 11,
+      promptTokens: 6,
+      cachedTokens: 1,
+      prefixCacheBytes: 1024,
+      draftedTokens: 4,
+      acceptedTokens: 2,
+      kvUsed: 0.5,
+    }),
     async countTokens(request) {
       return countWords(request);
     },

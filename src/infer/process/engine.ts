@@ -130,6 +130,11 @@ export class Engine {
       prefillTokens: this.#prefillTokens,
       outputTokens: this.#outputTokens,
       decodeMs: this.#decodeMs,
+      promptTokens: 0,
+      cachedTokens: 0,
+      prefixCacheBytes: 0,
+      draftedTokens: 0,
+      acceptedTokens: 0,
       kvUsed: held / (this.#context.contextTokens * this.#maxSequences),
     };
   }
