@@ -7,7 +7,17 @@ import { AsyncQueue } from '../lib/async-queue.ts';
 import { childEnvironment } from '../lib/child-environment.ts';
 import { FreeholdError, fromErrorRecord, invariant } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/log.ts';
-import type { Capabilities, GenerateEvent, GenerateRequest, TextModel } from '../lib/text-model.ts';
+import type {
+  Capabilities,
+  EmbedRequest,
+  EmbedResult,
+  GenerateEvent,
+  GenerateRequest,
+  RerankRequest,
+  RerankResult,
+  TextModel,
+} from '../lib/text-model.ts';
+import { floatsOf } from './floats.ts';
 import type { EngineStats, FromProcess, LoadOptions, ToProcess } from './protocol.ts';
 
 export type LocalModelState = 'loading' | 'ready' | 'restarting' | 'failed' | 'closed';
@@ -81,9 +91,12 @@ export async function openLocalModel(
 }
 
 /** What a request in flight hears of. */
+/** What a process says once, to one request. */
+type Answer = Extract<FromProcess, { type: 'tokens' | 'embeddings' | 'scores' }>;
+
 interface Listener {
   onEvent?: (event: GenerateEvent) => void;
-  onTokens?: (count: number) => void;
+  onAnswer?: (answer: Answer) => void;
   onFailure: (error: FreeholdError) => void;
 }
 
@@ -182,19 +195,36 @@ class SupervisedModel implements LocalTextModel {
   }
 
   async countTokens(request: GenerateRequest, signal?: AbortSignal): Promise<number> {
+    const answer = await this.#ask((id) => ({ type: 'count-tokens', id, request }), signal);
+    invariant(answer.type === 'tokens', 'a process answers what it was asked');
+    return answer.count;
+  }
+
+  async embed(request: EmbedRequest, signal?: AbortSignal): Promise<EmbedResult> {
+    const answer = await this.#ask((id) => ({ type: 'embed', id, request }), signal);
+    invariant(answer.type === 'embeddings', 'a process answers what it was asked');
+    return { embeddings: floatsOf(answer.base64, answer.dimensions), inputTokens: answer.inputTokens };
+  }
+
+  async rerank(request: RerankRequest, signal?: AbortSignal): Promise<RerankResult> {
+    const answer = await this.#ask((id) => ({ type: 'rerank', id, request }), signal);
+    invariant(answer.type === 'scores', 'a process answers what it was asked');
+    return answer.result;
+  }
+
+  /** Sends a message that is answered by one. Whoever aborts waits no longer; the process is told. */
+  async #ask(message: (id: number) => ToProcess, signal?: AbortSignal): Promise<Answer> {
     await this.#untilReady(signal);
     const id = this.#nextId++;
-    const counted = new Promise<number>((resolve, reject) => {
-      this.#listeners.set(id, { onTokens: resolve, onFailure: reject });
-      this.#send({ type: 'count-tokens', id, request });
+    const answered = new Promise<Answer>((onAnswer, onFailure) => {
+      this.#listeners.set(id, { onAnswer, onFailure });
+      this.#send(message(id));
     });
-    const leave = () => this.#send({ type: 'cancel', id });
-    signal?.addEventListener('abort', leave, { once: true });
     try {
-      return await counted;
+      return await orAborted(answered, signal);
     } finally {
-      signal?.removeEventListener('abort', leave);
       this.#listeners.delete(id);
+      if (signal?.aborted) this.#send({ type: 'cancel', id });
     }
   }
 
@@ -298,8 +328,14 @@ class SupervisedModel implements LocalTextModel {
         this.#stats = message.stats;
         for (const { id, event } of message.items) this.#listeners.get(id)?.onEvent?.(event);
         return;
+      case 'embeddings':
+      case 'scores':
+        this.#stats = message.stats;
+        this.#answered = true;
+        this.#listeners.get(message.id)?.onAnswer?.(message);
+        return;
       case 'tokens':
-        this.#listeners.get(message.id)?.onTokens?.(message.count);
+        this.#listeners.get(message.id)?.onAnswer?.(message);
         return;
       case 'failed':
         this.#listeners.get(message.id)?.onFailure(fromErrorRecord(message.error));
@@ -364,7 +400,7 @@ function deferred(): Deferred {
 }
 
 /** @throws FreeholdError cancelled as soon as the signal aborts */
-async function orAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+async function orAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
   if (!signal) return promise;
   let onAbort = () => {};
   const aborted = new Promise<void>((_, reject) => {
@@ -372,7 +408,7 @@ async function orAborted(promise: Promise<void>, signal: AbortSignal | undefined
     signal.addEventListener('abort', onAbort, { once: true });
   });
   try {
-    await Promise.race([promise, aborted]);
+    return await Promise.race([promise, aborted]);
   } finally {
     signal.removeEventListener('abort', onAbort);
   }

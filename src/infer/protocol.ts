@@ -1,6 +1,13 @@
 // What the server process and a model process say to each other, over Node's IPC channel, as plain JSON.
 import type { ErrorRecord } from '../lib/errors.ts';
-import type { Capabilities, GenerateEvent, GenerateRequest } from '../lib/text-model.ts';
+import type {
+  Capabilities,
+  EmbedRequest,
+  GenerateEvent,
+  GenerateRequest,
+  RerankRequest,
+  RerankResult,
+} from '../lib/text-model.ts';
 
 /** How a model is to be loaded. */
 export interface LoadOptions {
@@ -35,6 +42,8 @@ export type ToProcess =
   | { type: 'load'; options: LoadOptions }
   | { type: 'generate'; id: number; request: GenerateRequest }
   | { type: 'count-tokens'; id: number; request: GenerateRequest }
+  | { type: 'embed'; id: number; request: EmbedRequest }
+  | { type: 'rerank'; id: number; request: RerankRequest }
   | { type: 'cancel'; id: number };
 
 /** From the model process. One `events` message carries everything one step produced. */
@@ -43,6 +52,9 @@ export type FromProcess =
   | { type: 'load-failed'; error: ErrorRecord }
   | { type: 'events'; items: { id: number; event: GenerateEvent }[]; stats: EngineStats }
   | { type: 'tokens'; id: number; count: number }
+  /** All vectors one after the other, (N, D) little-endian f32, in base64: numbers as JSON are five times as long. */
+  | { type: 'embeddings'; id: number; dimensions: number; base64: string; inputTokens: number; stats: EngineStats }
+  | { type: 'scores'; id: number; result: RerankResult; stats: EngineStats }
   | { type: 'failed'; id: number; error: ErrorRecord };
 
 /** A snapshot of a running engine, for /metrics. */

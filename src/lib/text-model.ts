@@ -162,6 +162,40 @@ export type GenerateEvent =
   | ({ type: 'usage' } & Usage)
   | { type: 'stop'; reason: StopReason; stopSequence?: string };
 
+export interface EmbedRequest {
+  /** Texts, at least one, none empty. */
+  inputs: string[];
+  /** Divide each vector by its length (L2). Default true. */
+  normalize?: boolean;
+  /** Keep the first so many numbers of each vector (Matryoshka), 1 to what the model makes. Default: all. */
+  dimensions?: number;
+  /** Who asks: fairness is scoped to it. */
+  tenant: string;
+  traceId: string;
+}
+
+export interface EmbedResult {
+  /** One vector (D) for each input, in the order of the inputs. */
+  embeddings: Float32Array[];
+  /** Tokens of all inputs, those the model adds included. */
+  inputTokens: number;
+}
+
+export interface RerankRequest {
+  query: string;
+  /** At least one. */
+  documents: string[];
+  tenant: string;
+  traceId: string;
+}
+
+export interface RerankResult {
+  /** How relevant each document is to the query, 0..1, higher is more; in the order of the documents. */
+  scores: number[];
+  /** Tokens of all pairs, the query counted with each document. */
+  inputTokens: number;
+}
+
 export interface Capabilities {
   /** Name the model is served under. */
   model: string;
@@ -174,6 +208,7 @@ export interface Capabilities {
   vision: boolean;
 }
 
+/** What a model cannot do throws `unsupported`; `capabilities` says it before. */
 export interface TextModel {
   capabilities(): Capabilities;
   /**
@@ -183,4 +218,16 @@ export interface TextModel {
   generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent>;
   /** Tokens the prompt of this request would take, template included. */
   countTokens(request: GenerateRequest, signal?: AbortSignal): Promise<number>;
+  /**
+   * Turns texts into vectors.
+   * @param signal aborting ends it within one batch; the promise then rejects with `cancelled`
+   * @throws FreeholdError unsupported, invalid_request, context_exceeded naming the input, overloaded, model_process_lost, …
+   */
+  embed(request: EmbedRequest, signal?: AbortSignal): Promise<EmbedResult>;
+  /**
+   * Scores documents against a query.
+   * @param signal as for `embed`
+   * @throws FreeholdError as `embed`
+   */
+  rerank(request: RerankRequest, signal?: AbortSignal): Promise<RerankResult>;
 }

@@ -2,7 +2,7 @@
 // was asked. What it does can be replaced for one test.
 import type { LocalModelState, LocalTextModel } from '../../src/infer/client.ts';
 import { FreeholdError } from '../../src/lib/errors.ts';
-import type { GenerateEvent, GenerateRequest } from '../../src/lib/text-model.ts';
+import type { EmbedRequest, GenerateEvent, GenerateRequest, RerankRequest } from '../../src/lib/text-model.ts';
 
 export type Generate = (request: GenerateRequest, signal: AbortSignal) => AsyncIterable<GenerateEvent>;
 
@@ -10,6 +10,8 @@ export interface FakeModel extends LocalTextModel {
   state: LocalModelState;
   /** Every request, in order. */
   readonly requests: GenerateRequest[];
+  /** Requests for vectors and for scores, in order. */
+  readonly retrievals: (EmbedRequest | RerankRequest)[];
   /** Generations that ended by abort. */
   aborted: number;
   /** What the next generations do; undefined: the ordinary answer. */
@@ -25,22 +27,33 @@ export function countWords(request: GenerateRequest): number {
   return blocks.flatMap((block) => (block.type === 'text' ? block.text.split(/\s+/).filter(Boolean) : [])).length;
 }
 
-export function createFakeModel(name: string, pieces: readonly string[] = fakePieces): FakeModel {
+const words = (text: string) => text.split(/\s+/).filter(Boolean);
+
+/** @param kind what it can do, as the hub's kinds say; a model of one kind refuses what the others do */
+export function createFakeModel(
+  name: string,
+  pieces: readonly string[] = fakePieces,
+  kind: 'chat' | 'embedding' | 'rerank' = 'chat',
+): FakeModel {
+  const requireKind = (wanted: typeof kind) => {
+    if (kind !== wanted) throw new FreeholdError('unsupported', `The model ${name} is a ${kind} model.`);
+  };
   const model: FakeModel = {
     name,
     state: 'ready',
     pid: undefined,
     device: 'CPU',
     requests: [],
+    retrievals: [],
     aborted: 0,
     behaviour: undefined,
     closed: false,
     capabilities: () => ({
       model: name,
       contextTokens: 1000,
-      generate: true,
-      embed: false,
-      rerank: false,
+      generate: kind === 'chat',
+      embed: kind === 'embedding',
+      rerank: kind === 'rerank',
       tools: false,
       vision: false,
     }),
@@ -60,6 +73,34 @@ export function createFakeModel(name: string, pieces: readonly string[] = fakePi
     }),
     async countTokens(request) {
       return countWords(request);
+    },
+    /** A vector of 4: length in characters, words, capitals, 1. */
+    async embed(request) {
+      model.retrievals.push(request);
+      requireKind('embedding');
+      const vectors = request.inputs.map((text) => [
+        text.length,
+        words(text).length,
+        text.match(/[A-Z]/g)?.length ?? 0,
+        1,
+      ]);
+      const embeddings = vectors.map((vector) => {
+        const kept = vector.slice(0, request.dimensions ?? 4);
+        return Float32Array.from(kept, (value) => (request.normalize === false ? value : value / Math.hypot(...kept)));
+      });
+      return { embeddings, inputTokens: request.inputs.reduce((sum, text) => sum + words(text).length, 0) };
+    },
+    /** The share of the query's words that a document holds. */
+    async rerank(request) {
+      model.retrievals.push(request);
+      requireKind('rerank');
+      const wanted = words(request.query.toLowerCase());
+      const scores = request.documents.map((document) => {
+        const held = words(document.toLowerCase());
+        return wanted.filter((word) => held.includes(word)).length / Math.max(1, wanted.length);
+      });
+      const inputTokens = request.documents.reduce((sum, text) => sum + wanted.length + words(text).length, 0);
+      return { scores, inputTokens };
     },
     async *generate(request, signal = new AbortController().signal) {
       model.requests.push(request);

@@ -18,6 +18,8 @@ function counter(options: { failAt?: number; thinks?: boolean } = {}) {
       vision: false,
     }),
     countTokens: async () => 1,
+    embed: async () => ({ embeddings: [], inputTokens: 0 }),
+    rerank: async () => ({ scores: [], inputTokens: 0 }),
     async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent> {
       requests.push(structuredClone(request));
       if (options.failAt === requests.length) throw new FreeholdError('overloaded', 'Full.');

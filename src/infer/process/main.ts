@@ -69,6 +69,8 @@ function refuseIfNotGenerating(name: string, gguf: GgufFile): void {
   if (pools || metadataBoolean(gguf, `${architecture}.attention.causal`) === false) throw doesNotGenerate(name);
 }
 
+const cannot = (what: string) => new FreeholdError('unsupported', `This model cannot ${what}.`, { field: 'model' });
+
 function doesNotGenerate(name: string): FreeholdError {
   return new FreeholdError('unsupported', `The model ${name} does not generate text.`, {
     hint: 'It is made for embeddings or reranking, which this release does not serve yet.',
@@ -96,6 +98,10 @@ process.on('message', (message: ToProcess) => {
     case 'generate':
     case 'count-tokens':
       void answer(message);
+      return;
+    case 'embed':
+    case 'rerank':
+      send({ type: 'failed', id: message.id, error: toErrorRecord(cannot(message.type)) });
       return;
     case 'cancel':
       engine?.cancel(message.id);
