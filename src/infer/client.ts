@@ -403,7 +403,7 @@ function deferred(): Deferred {
 async function orAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
   if (!signal) return promise;
   let onAbort = () => {};
-  const aborted = new Promise<void>((_, reject) => {
+  const aborted = new Promise<never>((_, reject) => {
     onAbort = () => reject(new FreeholdError('cancelled', 'The request was cancelled.'));
     signal.addEventListener('abort', onAbort, { once: true });
   });

@@ -52,6 +52,8 @@ function startChat(options: { words?: string[]; hang?: boolean } = {}) {
         vision: false,
       }),
       countTokens: async () => 1,
+      embed: async () => ({ embeddings: [], inputTokens: 0 }),
+      rerank: async () => ({ scores: [], inputTokens: 0 }),
       async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent> {
         requests.push(structuredClone(request));
         for (const text of options.words ?? ['Hello', ' you']) yield { type: 'text-delta', text };
