@@ -1,8 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { configSchema, environmentName, resolveConfig } from './config.ts';
+import { type ConfigKey, configSchema, environmentName, resolveConfig } from './config.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -66,9 +67,51 @@ describe('resolveConfig', () => {
     expect(() => resolveConfig({}, {}, dir)).toThrow(invalid(message));
   });
 
+  it.each(['__proto__', 'constructor', 'toString'])('refuses "%s" in the file like any unknown setting', (key) => {
+    writeConfig(`{ "${key}": {} }`);
+    expect(() => resolveConfig({}, {}, dir)).toThrow(invalid(/is not a setting/));
+  });
+
+  it.each(['home', 'libDir', 'hubEndpoint', 'hubToken'])('takes %s from no file that it merely found', (key) => {
+    writeConfig({ [key]: 'https://elsewhere.example' });
+    expect(() => resolveConfig({}, {}, dir)).toThrow(
+      expect.objectContaining({
+        code: 'config_invalid',
+        field: key,
+        message: expect.stringContaining(`"${key}" in ${path.join(dir, 'freehold.config.json')}`),
+        hint: expect.stringMatching(new RegExp(`${environmentName(key as ConfigKey)}.*FREEHOLD_CONFIG`)),
+      }),
+    );
+    // a flag does not make the file right: without the flag it would still be read the next time
+    expect(() => resolveConfig({ [key]: 'https://own.example' }, {}, dir)).toThrow(invalid(/may not be set there/));
+  });
+
+  it('takes every setting from a file that FREEHOLD_CONFIG names', () => {
+    writeConfig({ home: 'h', libDir: '/lib', hubEndpoint: 'https://mirror.example', hubToken: 'hf_x' });
+    const { values } = resolveConfig({}, { FREEHOLD_CONFIG: 'freehold.config.json' }, dir);
+    expect(values).toMatchObject({
+      home: path.join(dir, 'h'),
+      libDir: '/lib',
+      hubEndpoint: 'https://mirror.example',
+      hubToken: 'hf_x',
+    });
+  });
+
+  it.skipIf(process.platform === 'win32')('does not wait for a pipe that lies where the file would', () => {
+    execFileSync('mkfifo', [path.join(dir, 'freehold.config.json')]);
+    expect(() => resolveConfig({}, {}, dir)).toThrow(invalid(/not a regular file/));
+  });
+
+  it.each(['ftp://hub.example', 'file:///etc', 'javascript:0', 'https://user:pass@hub.example'])(
+    'refuses the hub %s',
+    (hubEndpoint) => {
+      expect(() => resolveConfig({ hubEndpoint }, {}, dir)).toThrow(invalid(/--hub-endpoint/));
+    },
+  );
+
   it('never prints a secret', () => {
     writeConfig({ hubToken: 12345 });
-    expect(() => resolveConfig({}, {}, dir)).toThrow(invalid(/\(hidden\)/));
+    expect(() => resolveConfig({}, { FREEHOLD_CONFIG: 'freehold.config.json' }, dir)).toThrow(invalid(/\(hidden\)/));
   });
 
   it('has a line of help for every setting', () => {

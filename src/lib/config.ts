@@ -1,6 +1,7 @@
 // Configuration: flag -> environment FREEHOLD_* -> freehold.config.json -> default. One schema, and every value
-// remembers where it came from (`freehold config` prints it).
-import { readFileSync } from 'node:fs';
+// remembers where it came from (`freehold config` prints it). A file that merely lies in the current folder may be a
+// stranger's: it can set no folder that code or keys come from, and no address that secrets go to.
+import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
@@ -47,7 +48,11 @@ export const configSchema = z.object({
     .describe('Largest request body accepted, in bytes.'),
   force: flag.default(false).describe('Load models even where they seem not to fit.'),
   logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info').describe('How much the server logs.'),
-  hubEndpoint: z.url().default('https://huggingface.co').describe('Where models are pulled from.'),
+  hubEndpoint: z
+    .url({ protocol: /^https?$/, error: 'Expected an http or https URL' })
+    .refine((url) => !/^[^/]*\/\/[^/]*@/.test(url), 'A URL may not carry a password; FREEHOLD_HUB_TOKEN holds a token')
+    .default('https://huggingface.co')
+    .describe('Where models are pulled from.'),
   hubToken: z.string().default('').describe('Token for gated models on the hub.'),
 });
 
@@ -57,6 +62,14 @@ export type ConfigOrigin = 'flag' | 'environment' | 'file' | 'default';
 
 /** Settings whose value is never printed. */
 export const secretConfigKeys: ReadonlySet<ConfigKey> = new Set<ConfigKey>(['hubToken']);
+
+/** Settings that a file found in the current folder may not set; one that FREEHOLD_CONFIG names may. */
+export const operatorOnlyKeys: ReadonlySet<ConfigKey> = new Set<ConfigKey>([
+  'home',
+  'libDir',
+  'hubEndpoint',
+  'hubToken',
+]);
 
 export interface ResolvedConfig {
   values: Config;
@@ -74,7 +87,8 @@ export function environmentName(key: ConfigKey): string {
  * Resolves every setting.
  * @param flags values from the command line; `undefined` means not given
  * @param env default `process.env`
- * @param cwd folder where `freehold.config.json` is looked for; FREEHOLD_CONFIG names another file
+ * @param cwd folder where `freehold.config.json` is looked for; FREEHOLD_CONFIG names another file, which is then the
+ *   only one that may set `operatorOnlyKeys`
  * @throws FreeholdError config_invalid, naming the setting, its origin and what was expected
  */
 export function resolveConfig(
@@ -93,7 +107,7 @@ export function resolveConfig(
         ? [flags[key], 'flag', `flag --${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`]
         : fromEnvironment !== undefined && fromEnvironment !== ''
           ? [fromEnvironment, 'environment', `environment variable ${environmentName(key)}`]
-          : key in fromFile
+          : Object.hasOwn(fromFile, key)
             ? [fromFile[key], 'file', `"${key}" in ${file}`]
             : [undefined, 'default', ''];
     const parsed = configSchema.shape[key].safeParse(given);
@@ -111,12 +125,19 @@ export function resolveConfig(
   return { values: values as Config, origins: origins as Record<ConfigKey, ConfigOrigin>, file };
 }
 
-function readConfigFile(file: string, mustExist: boolean): Record<string, unknown> {
+/** @param named whether FREEHOLD_CONFIG names the file: then it must be there, and is trusted */
+function readConfigFile(file: string, named: boolean): Record<string, unknown> {
   let text: string;
   try {
+    if (!named && !statSync(file).isFile()) {
+      throw new FreeholdError('config_invalid', `${file} is not a regular file, so no settings are read from it.`, {
+        hint: 'Move it away, or start Freehold in another folder.',
+      });
+    }
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && !mustExist) return {};
+    if (cause instanceof FreeholdError) throw cause;
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && !named) return {};
     throw new FreeholdError('config_invalid', `The configuration file ${file} cannot be read.`, { cause });
   }
   let parsed: unknown;
@@ -132,11 +153,21 @@ function readConfigFile(file: string, mustExist: boolean): Record<string, unknow
     throw new FreeholdError('config_invalid', `The configuration file ${file} must hold one JSON object.`);
   }
   for (const key of Object.keys(parsed)) {
-    if (!(key in configSchema.shape)) {
+    if (!Object.hasOwn(configSchema.shape, key)) {
       throw new FreeholdError('config_invalid', `"${key}" in ${file} is not a setting.`, {
         hint: `Settings are: ${Object.keys(configSchema.shape).join(', ')}.`,
         field: key,
       });
+    }
+    if (!named && operatorOnlyKeys.has(key as ConfigKey)) {
+      throw new FreeholdError(
+        'config_invalid',
+        `"${key}" in ${file} may not be set there: the file was found in the current folder, which may be anybody's.`,
+        {
+          hint: `Set ${environmentName(key as ConfigKey)}, or name the file yourself if you trust it: FREEHOLD_CONFIG=${file}`,
+          field: key,
+        },
+      );
     }
   }
   return parsed as Record<string, unknown>;
