@@ -283,6 +283,32 @@ export class Context {
     return llama.llama_memory_seq_rm(llama.llama_get_memory(this.#handle.pointer), sequence, from, -1);
   }
 
+  /**
+   * What the cache holds of a sequence, in libllama's own form (`kv-state.ts` reads it). Copies at once.
+   * @param buffer used where it is large enough
+   * @returns the first bytes of `buffer`, or of a new one
+   */
+  readSequence(sequence: number, buffer?: Uint8Array): Uint8Array {
+    const { llama } = this.#native;
+    const size = Number(llama.llama_state_seq_get_size(this.#handle.pointer, sequence));
+    const bytes = buffer && buffer.length >= size ? buffer.subarray(0, size) : new Uint8Array(size);
+    const written = Number(llama.llama_state_seq_get_data(this.#handle.pointer, bytes, size, sequence));
+    invariant(written === size, 'a state is as large as it was said to be');
+    return bytes;
+  }
+
+  /**
+   * Gives a sequence what `readSequence` took; what it held before is forgotten.
+   * @returns false, and the sequence is empty, where the state does not fit this context
+   */
+  writeSequence(sequence: number, state: Uint8Array): boolean {
+    const { llama } = this.#native;
+    const read = Number(llama.llama_state_seq_set_data(this.#handle.pointer, state, state.length, sequence));
+    if (read === state.length) return true;
+    this.removeSequence(sequence);
+    return false;
+  }
+
   /** Lets the threads sleep until the next decode, which wakes them. */
   pauseThreads(): void {
     this.#threadpool?.pause();
