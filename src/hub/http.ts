@@ -1,8 +1,10 @@
 // HTTP for the hub and for plain URLs: fails fast where nothing can be reached, tells why in words, sends the token
-// to the hub alone. Built on fetch, which drops `authorization` when a redirect leads to another origin.
+// to the hub alone, and goes along a redirect only where the address given may lead (redirects.ts).
 import net from 'node:net';
 import type { Config } from '../lib/config.ts';
 import { FreeholdError } from '../lib/errors.ts';
+import { isLoopback } from '../lib/loopback.ts';
+import { isRedirect, redirectTarget } from './redirects.ts';
 
 /** How long things may take, in milliseconds. Tests shorten them. */
 export interface Patience {
@@ -89,18 +91,26 @@ function codeOf(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Headers for a URL: the token goes to the origin of the hub and nowhere else. */
+/** Whether nobody between here and there can read along. */
+const isPrivateLine = (url: URL): boolean => url.protocol === 'https:' || isLoopback(url.hostname);
+
+/** Headers for a URL: the token goes to the origin of the hub and nowhere else, and never over plain http to another machine. */
 export function headersFor(url: URL, config: Pick<Config, 'hubEndpoint' | 'hubToken'>): Record<string, string> {
   const headers: Record<string, string> = { 'user-agent': 'freehold', 'accept-encoding': 'identity' };
-  if (config.hubToken && url.origin === new URL(config.hubEndpoint).origin) {
+  if (config.hubToken && isPrivateLine(url) && url.origin === new URL(config.hubEndpoint).origin) {
     headers.authorization = `Bearer ${config.hubToken}`;
   }
   return headers;
 }
 
+/** Most redirects in a row; hubs use two or three. */
+const mostRedirects = 10;
+
 /**
- * One GET. The answer's body is unread; aborting `signal` ends it.
- * @throws Interrupted for broken connections, silence, 408, 429 and 5xx; FreeholdError for other refusals
+ * One GET, redirects included. The answer's body is unread; aborting `signal` ends it.
+ * @param headers `authorization` is dropped at the first redirect to another origin
+ * @throws Interrupted for broken connections, silence, 408, 429 and 5xx; FreeholdError for other refusals, and
+ *   download_failed for a redirect to where none may lead
  */
 export async function get(
   url: URL,
@@ -113,9 +123,25 @@ export async function get(
   const timer = setTimeout(() => silence.abort(), patience.silenceMs);
   let response: Response;
   try {
-    response = await fetch(url, { headers, signal: AbortSignal.any([signal, silence.signal]) });
+    const either = AbortSignal.any([signal, silence.signal]);
+    response = await fetch(url, { headers, signal: either, redirect: 'manual' });
+    let at = url;
+    let sent = headers;
+    for (let hops = 0; isRedirect(response); hops += 1) {
+      await response.body?.cancel().catch(() => undefined);
+      if (hops === mostRedirects) {
+        throw new FreeholdError('download_failed', `${url.host} redirects more than ${mostRedirects} times.`, {
+          hint: 'Check the address.',
+        });
+      }
+      const next = await redirectTarget(url, at, response.headers.get('location') ?? '');
+      if (next.origin !== at.origin) sent = withoutToken(sent);
+      at = next;
+      response = await fetch(at, { headers: sent, signal: either, redirect: 'manual' });
+    }
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof FreeholdError) throw error;
     if (silence.signal.aborted) throw new Interrupted(`${url.host}: no answer for ${patience.silenceMs / 1000} s`);
     throw new Interrupted(`${url.host}: ${inWords(error)}`, undefined, error);
   } finally {
@@ -124,6 +150,10 @@ export async function get(
   if (response.ok || response.status === 416) return response;
   await response.body?.cancel().catch(() => undefined);
   throw refusal(response, url, what);
+}
+
+function withoutToken({ authorization: _, ...rest }: Record<string, string>): Record<string, string> {
+  return rest;
 }
 
 function refusal(response: Response, url: URL, what: string): Error {
@@ -135,7 +165,9 @@ function refusal(response: Response, url: URL, what: string): Error {
   }
   if (status === 401 || status === 403) {
     return new FreeholdError('source_refused', `${said} for ${what}: it is private, gated, or does not exist.`, {
-      hint: 'If it exists, accept its licence on the hub and set FREEHOLD_HUB_TOKEN to a token that may read it.',
+      hint: isPrivateLine(url)
+        ? 'If it exists, accept its licence on the hub and set FREEHOLD_HUB_TOKEN to a token that may read it.'
+        : 'A token is sent over https only: name the hub by an https address in FREEHOLD_HUB_ENDPOINT.',
     });
   }
   if (status === 404 || status === 410) {
