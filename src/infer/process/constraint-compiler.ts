@@ -1,0 +1,159 @@
+// Compiles JSON schemas on a thread of their own, one after the other: a hostile schema takes seconds, and the steps of
+// everybody's answers must not wait for it. The thread starts with the first schema and ends when none came for a while;
+// one that takes too long, or too much memory, loses it. Knows the thread and its queue, nothing of schemas.
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { type ErrorRecord, FreeholdError } from '../../lib/errors.ts';
+
+/** What a schema is found to be, the same each time. */
+export type Verdict = { grammar: string } | { error: ErrorRecord };
+
+export interface SchemaCompilerOptions {
+  /** Program of the thread: takes the JSON of a schema, answers with a verdict. Default: constraint-worker. */
+  entry?: string | URL;
+  /** Longest time for one schema. Default 5000. */
+  limitMs?: number;
+  /** Schemas that may wait. Default 64. */
+  queueLimit?: number;
+  /** Without work for this long, the thread ends. Default 30,000. */
+  idleMs?: number;
+  /** Memory of the thread, in MiB. Default 256. */
+  memoryMb?: number;
+}
+
+export interface SchemaCompiler {
+  /**
+   * @param schema JSON
+   * @param signal aborting takes it out of the queue; one that is being compiled is finished
+   * @throws FreeholdError invalid_request when it takes too long or too much memory, overloaded when too many wait,
+   *   cancelled
+   */
+  compile(schema: string, signal?: AbortSignal): Promise<Verdict>;
+  /** Whether the thread is there. */
+  readonly running: boolean;
+}
+
+interface Job {
+  schema: string;
+  resolve(verdict: Verdict): void;
+  reject(error: FreeholdError): void;
+}
+
+/** The thread's program; run from `dist/` also when this file runs from `src/`. */
+const workerEntry = fileURLToPath(
+  new URL(
+    import.meta.url.endsWith('.ts') ? '../../../dist/infer/process/constraint-worker.js' : './constraint-worker.js',
+    import.meta.url,
+  ),
+);
+
+/** Time is counted in pieces, so that a machine that slept has not used it up. */
+const ticks = 20;
+
+export function createSchemaCompiler(options: SchemaCompilerOptions = {}): SchemaCompiler {
+  const { entry = workerEntry, limitMs = 5000, queueLimit = 64, idleMs = 30_000, memoryMb = 256 } = options;
+  const waiting: Job[] = [];
+  let worker: Worker | undefined;
+  let current: Job | undefined;
+  let clock: NodeJS.Timeout | undefined;
+  let idle: NodeJS.Timeout | undefined;
+
+  const end = () => {
+    void worker?.terminate();
+    worker = undefined;
+  };
+
+  /** Ends the current job. */
+  const finish = (how: (job: Job) => void) => {
+    clearInterval(clock);
+    const job = current;
+    current = undefined;
+    if (job) how(job);
+    next();
+  };
+
+  const lose = (message: string) => {
+    end();
+    finish((job) => job.reject(tooMuch(message)));
+  };
+
+  const start = (): Worker => {
+    const started = new Worker(entry, {
+      name: 'schema compiler',
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: memoryMb },
+    });
+    started.on('message', (verdict: Verdict) => {
+      if (worker === started) finish((job) => job.resolve(verdict));
+    });
+    started.on('error', (cause: NodeJS.ErrnoException) => {
+      if (worker !== started) return;
+      if (cause.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+        lose('The schema takes too much memory to compile.');
+        return;
+      }
+      end();
+      finish((job) => job.reject(new FreeholdError('internal', 'The schema compiler ended unexpectedly.', { cause })));
+    });
+    return started;
+  };
+
+  const next = () => {
+    clearTimeout(idle);
+    current = waiting.shift();
+    if (!current) {
+      worker?.unref();
+      idle = setTimeout(end, idleMs).unref();
+      return;
+    }
+    worker ??= start();
+    worker.ref();
+    worker.postMessage(current.schema);
+    let left = ticks;
+    clock = setInterval(() => {
+      left -= 1;
+      if (left === 0) lose(`The schema takes more than ${limitMs / 1000} seconds to compile.`);
+    }, limitMs / ticks);
+  };
+
+  return {
+    get running() {
+      return worker !== undefined;
+    },
+    compile(schema, signal) {
+      if (signal?.aborted) return Promise.reject(cancelled());
+      if (waiting.length >= queueLimit) {
+        const message = `${waiting.length} other schemas wait to be compiled.`;
+        const hint = 'Try again in a moment.';
+        return Promise.reject(new FreeholdError('overloaded', message, { hint, retryAfterMs: 2000 }));
+      }
+      return new Promise((resolve, reject) => {
+        const job: Job = { schema, resolve, reject };
+        signal?.addEventListener(
+          'abort',
+          () => {
+            const at = waiting.indexOf(job);
+            if (at < 0) return;
+            waiting.splice(at, 1);
+            reject(cancelled());
+          },
+          { once: true },
+        );
+        waiting.push(job);
+        if (!current) next();
+      });
+    },
+  };
+}
+
+function tooMuch(message: string): FreeholdError {
+  return new FreeholdError('invalid_request', message, {
+    hint: 'Use a smaller schema: fewer alternatives (anyOf, oneOf, enum), simpler patterns.',
+    field: '#',
+  });
+}
+
+function cancelled(): FreeholdError {
+  return new FreeholdError('cancelled', 'The request was cancelled.');
+}

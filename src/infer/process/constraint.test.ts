@@ -1,0 +1,132 @@
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { loadNative, type Native } from '../../native/ffi.ts';
+import { Grammar } from '../../native/grammar.ts';
+import { Model } from '../../native/llama.ts';
+import { type Constraint, createConstraint, maxSchemaLength } from './constraint.ts';
+
+let native: Native;
+let model: Model;
+
+beforeAll(async () => {
+  native = loadNative({ device: 'cpu' });
+  model = await Model.load(native, { file: path.join(import.meta.dirname, '../../../test/fixtures/tiny.gguf') });
+});
+
+afterAll(() => model.dispose());
+
+const constraint = (schema: Record<string, unknown>, signal?: AbortSignal) =>
+  createConstraint(native, model, schema, signal);
+
+/** Goes on with the tokens of a text. */
+function write(made: Constraint, text: string): void {
+  for (const token of model.vocabulary.tokenize(text)) made.accept(token);
+}
+
+/** Bytes of every token that may come next; the ends as `end`. */
+function next(made: Constraint): string[] {
+  const { vocabulary } = model;
+  const tokens = Int32Array.from({ length: vocabulary.size }, (_, token) => token);
+  const logits = new Float32Array(vocabulary.size);
+  made.mask(tokens, logits, vocabulary.size);
+  const texts = [...tokens].flatMap((token) => {
+    if (logits[token] !== 0) return [];
+    return vocabulary.isEndOfGeneration(token) ? ['end'] : [Buffer.from(vocabulary.bytesOf(token)).toString('latin1')];
+  });
+  return [...new Set(texts)].sort();
+}
+
+describe('a constraint', () => {
+  it('allows what the schema allows, and the end where the text is complete', async () => {
+    const made = await constraint({ enum: [true, 'x'] });
+    expect(next(made).map((text) => text[0])).not.toContain('f');
+    expect(made.mayEnd()).toBe(false);
+    write(made, '"x"');
+    expect([made.mayEnd(), next(made)]).toEqual([true, ['end']]);
+    made.dispose();
+    made.dispose();
+  });
+
+  it('leaves no room for endless white space: not before the text, not after it, and little inside', async () => {
+    const made = await constraint({ type: 'object', properties: { a: { type: 'array' } }, required: ['a'] });
+    const blank = (text: string) => /^\s/.test(text);
+    expect(next(made).filter(blank)).toEqual([]);
+    write(made, '{\n');
+    write(made, ' '.repeat(40));
+    expect(next(made).filter(blank)).toEqual([]);
+    write(made, '"a": []\n}');
+    expect(next(made)).toEqual(['end']);
+    made.dispose();
+  });
+
+  it('is independent of others of the same schema', async () => {
+    const [one, two] = await Promise.all([constraint({ const: 12 }), constraint({ const: 12 })]);
+    write(one as Constraint, '12');
+    expect([one?.mayEnd(), two?.mayEnd()]).toEqual([true, false]);
+    one?.dispose();
+    expect(next(two as Constraint).some((text) => text.startsWith('1'))).toBe(true);
+    two?.dispose();
+  });
+
+  it('is read once for a schema, however often it comes', async () => {
+    const create = vi.spyOn(Grammar, 'create');
+    const schema = { const: 'read once' };
+    const made = await Promise.all(Array.from({ length: 8 }, () => constraint(schema)));
+    made.push(await constraint({ ...schema }));
+    expect(create).toHaveBeenCalledTimes(1);
+    create.mockRestore();
+    for (const each of made) each.dispose();
+  });
+
+  it('comes for more schemas than are kept', async () => {
+    for (let i = 0; i < 70; i++) (await constraint({ const: `number ${i}` })).dispose();
+    const again = await constraint({ const: 'number 0' });
+    write(again, '"number 0"');
+    expect(again.mayEnd()).toBe(true);
+    again.dispose();
+  });
+});
+
+describe('a schema that cannot be enforced', () => {
+  it('is an error that names the place, the second time too', async () => {
+    const schema = { type: 'object', properties: { a: { type: 'string', not: {} } } };
+    for (let time = 0; time < 2; time++) {
+      await expect(constraint(schema)).rejects.toMatchObject({
+        code: 'unsupported',
+        field: '#/properties/a/not',
+      });
+    }
+    await expect(constraint({ type: 'string', minLength: 'many' })).rejects.toMatchObject({
+      code: 'invalid_request',
+      field: '#/minLength',
+    });
+  });
+
+  it('is one that is too long', async () => {
+    const long = { const: 'x'.repeat(maxSchemaLength) };
+    await expect(constraint(long)).rejects.toMatchObject({ code: 'unsupported', field: '#' });
+  });
+});
+
+describe('whoever stops waiting', () => {
+  it('is told so, and others who wait for the same schema are not', async () => {
+    const abort = new AbortController();
+    const schema = { const: 'waited for' };
+    const outcomes = Promise.allSettled([constraint(schema, abort.signal), constraint(schema)]);
+    abort.abort();
+    const [left, stayed] = await outcomes;
+    expect(left).toMatchObject({ status: 'rejected', reason: { code: 'cancelled' } });
+    expect(stayed).toMatchObject({ status: 'fulfilled' });
+    if (stayed.status === 'fulfilled') stayed.value.dispose();
+  });
+
+  it('leaves nothing behind that the next one would meet', async () => {
+    const abort = new AbortController();
+    const schema = { const: 'deserted' };
+    const left = constraint(schema, abort.signal);
+    abort.abort();
+    await expect(left).rejects.toMatchObject({ code: 'cancelled' });
+    await expect(constraint(schema, abort.signal)).rejects.toMatchObject({ code: 'cancelled' });
+    (await constraint(schema)).dispose();
+  });
+});

@@ -1,0 +1,138 @@
+// What holds an answer to a JSON schema: from the schema to a grammar that runs along the tokens of one answer. The
+// schema is compiled away from the step loop (constraint-compiler.ts), once: the same schema comes again with each
+// request of a program, so compiled ones are kept, and an answer begins with a copy. Knows nothing of sampling.
+import { FreeholdError, fromErrorRecord } from '../../lib/errors.ts';
+import type { Native } from '../../native/ffi.ts';
+import { Grammar } from '../../native/grammar.ts';
+import type { Model } from '../../native/llama.ts';
+import { createSchemaCompiler, type Verdict } from './constraint-compiler.ts';
+import type { TokenFilter } from './sampler.ts';
+
+/** Which tokens may follow the answer so far. Where its text can only end, nothing but tokens that end it are allowed. */
+export interface Constraint extends TokenFilter {
+  /**
+   * The answer goes on with a token that `allows` allows; one that ends it changes nothing.
+   * @throws FreeholdError unsupported, and disposes the constraint, when the schema has too many readings to follow
+   */
+  accept(token: number): void;
+  /** Whether the answer is complete: a token that ends it is allowed. */
+  mayEnd(): boolean;
+  /** Frees native memory; the second time nothing. */
+  dispose(): void;
+}
+
+/** Longest schema, in characters of JSON. */
+export const maxSchemaLength = 1_000_000;
+
+/** Compiled schemas kept for each model, and most characters of schemas and grammars together. */
+const mostKept = 64;
+const mostKeptLength = 8_000_000;
+
+interface Kept {
+  verdict: Promise<Verdict>;
+  /** Ends the compiling, once nobody waits for it. */
+  abort: AbortController;
+  waiters: number;
+  /** Whether the verdict is there. */
+  settled: boolean;
+  /** Characters, as soon as they are known. */
+  length: number;
+  /** In the state before the first token. */
+  grammar?: Grammar;
+}
+
+const compiler = createSchemaCompiler();
+/** By the schema's JSON; the one used last at the end. */
+const keptOf = new WeakMap<Model, Map<string, Kept>>();
+
+/**
+ * A constraint for one answer; several at once for one schema cost a copy each.
+ * @param schema JSON schema of the whole answer
+ * @param signal aborting ends the waiting
+ * @throws FreeholdError invalid_request or unsupported for a schema that cannot be enforced, `field` being the place in
+ *   it (`#/properties/name`); overloaded when too many others wait to be compiled; cancelled
+ */
+export async function createConstraint(
+  native: Native,
+  model: Model,
+  schema: Record<string, unknown>,
+  signal?: AbortSignal,
+): Promise<Constraint> {
+  const text = JSON.stringify(schema);
+  if (text.length > maxSchemaLength) {
+    throw new FreeholdError(
+      'unsupported',
+      `The schema has ${text.length} characters; at most ${maxSchemaLength} are read.`,
+      {
+        hint: 'Use a smaller schema.',
+        field: '#',
+      },
+    );
+  }
+  if (signal?.aborted) throw cancelled();
+  const all = keptOf.get(model) ?? new Map<string, Kept>();
+  keptOf.set(model, all);
+  const kept = all.get(text) ?? compile(text, all);
+  all.delete(text);
+  all.set(text, kept);
+  const verdict = await verdictOf(kept, signal, () => {
+    all.delete(text);
+    kept.abort.abort();
+  });
+  if ('error' in verdict) throw fromErrorRecord(verdict.error);
+  // others may have taken its place meanwhile
+  if (all.get(text) !== kept) return Grammar.create(native, model, verdict.grammar);
+  kept.grammar ??= Grammar.create(native, model, verdict.grammar);
+  return kept.grammar.clone();
+}
+
+function compile(text: string, all: Map<string, Kept>): Kept {
+  const abort = new AbortController();
+  const verdict = compiler.compile(text, abort.signal);
+  const kept: Kept = { verdict, abort, waiters: 0, settled: false, length: text.length };
+  verdict.then(
+    (result) => {
+      kept.settled = true;
+      if ('grammar' in result) kept.length += result.grammar.length;
+      dropOldest(all);
+    },
+    () => {
+      // no word on the schema itself: the next request asks again
+      if (all.get(text) === kept) all.delete(text);
+    },
+  );
+  return kept;
+}
+
+function dropOldest(all: Map<string, Kept>): void {
+  let length = 0;
+  for (const kept of all.values()) length += kept.length;
+  for (const [text, kept] of all) {
+    if (all.size <= mostKept && length <= mostKeptLength) return;
+    if (kept.waiters > 0) continue;
+    all.delete(text);
+    length -= kept.length;
+    kept.grammar?.dispose();
+  }
+}
+
+/** @param onDeserted called when the last one who waited has left before the verdict */
+async function verdictOf(kept: Kept, signal: AbortSignal | undefined, onDeserted: () => void): Promise<Verdict> {
+  kept.waiters += 1;
+  let leave = () => {};
+  const left = new Promise<never>((_, reject) => {
+    leave = () => reject(cancelled());
+    signal?.addEventListener('abort', leave, { once: true });
+  });
+  try {
+    return await Promise.race([kept.verdict, left]);
+  } finally {
+    signal?.removeEventListener('abort', leave);
+    kept.waiters -= 1;
+    if (kept.waiters === 0 && !kept.settled && signal?.aborted) onDeserted();
+  }
+}
+
+function cancelled(): FreeholdError {
+  return new FreeholdError('cancelled', 'The request was cancelled.');
+}
