@@ -3,6 +3,7 @@ import path from 'node:path';
 import koffi from 'koffi';
 import { FreeholdError, invariant } from '../lib/errors.ts';
 import { CpuThreadpool } from './cpu.ts';
+import { type Pooling, poolingTypes } from './embeddings.ts';
 import {
   availableThreads,
   callAsync,
@@ -159,6 +160,10 @@ export interface ContextOptions {
   threads?: number;
   /** One buffer of KV cells for all sequences in place of one each. Default false. */
   unified?: boolean;
+  /** Cells of that one buffer. Default contextTokens * sequences. */
+  cells?: number;
+  /** Gives pooled results of sequences (see `embeddings.ts`) in place of logits. Every token of a batch then wants its logits. */
+  pooling?: Pooling;
 }
 
 /** A KV cache and compute buffers for one model. One decode at a time. */
@@ -168,6 +173,8 @@ export class Context {
   readonly batchTokens: number;
   /** Most threads of a decode. */
   readonly threads: number;
+  /** Whether there is a cache at all: encoders see a whole text at once and remember nothing. */
+  readonly keepsCells: boolean;
   readonly #native: Native;
   readonly #handle: Handle;
   readonly #vocabularySize: number;
@@ -193,6 +200,7 @@ export class Context {
     this.sequences = llama.llama_n_seq_max(pointer);
     this.batchTokens = llama.llama_n_batch(pointer);
     this.threads = llama.llama_n_threads(pointer);
+    this.keepsCells = Boolean(llama.llama_get_memory(pointer));
     this.#currentThreads = this.threads;
   }
 
@@ -205,13 +213,17 @@ export class Context {
     const threads = options.threads || availableThreads();
     const batchTokens = options.batchTokens ?? 512;
     const bytes = defaultParams(llama.llama_context_default_params);
-    bytes.writeUInt32LE(options.contextTokens * options.sequences, contextParams.n_ctx);
+    bytes.writeUInt32LE(options.cells ?? options.contextTokens * options.sequences, contextParams.n_ctx);
     bytes.writeUInt32LE(batchTokens, contextParams.n_batch);
     bytes.writeUInt32LE(batchTokens, contextParams.n_ubatch);
     bytes.writeUInt32LE(options.sequences, contextParams.n_seq_max);
     bytes.writeInt32LE(threads, contextParams.n_threads);
     bytes.writeInt32LE(threads, contextParams.n_threads_batch);
     bytes.writeUInt8(options.unified ? 1 : 0, contextParams.kv_unified);
+    if (options.pooling) {
+      bytes.writeUInt8(1, contextParams.embeddings);
+      bytes.writeInt32LE(poolingTypes[options.pooling], contextParams.pooling_type);
+    }
     const pointer = await handleOf(model).whileBusy((owner) =>
       callAsync(llama.llama_init_from_model, owner, passParams(bytes)),
     );
@@ -248,8 +260,10 @@ export class Context {
       this.#currentThreads = threads;
     }
     this.#outputs = 0;
+    const { llama } = this.#native;
+    const run = this.keepsCells ? llama.llama_decode : llama.llama_encode;
     const status = await this.#handle.whileBusy((pointer) =>
-      handleOf(batch).whileBusy(() => callAsync(this.#native.llama.llama_decode, pointer, batch.native())),
+      handleOf(batch).whileBusy(() => callAsync(run, pointer, batch.native())),
     );
     if (status !== 0)
       throw new FreeholdError('model_failed', `llama_decode failed with status ${status} on ${batch.size} tokens.`);
