@@ -1,10 +1,11 @@
 // The small JSON file beside each model in `<home>/models`: where it came from, its files and its checksum. A manifest
 // may also point at a file elsewhere, which is then used in place and never deleted. Knows the folder, no network.
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Config } from '../lib/config.ts';
 import { FreeholdError } from '../lib/errors.ts';
+import { readSmallFile } from '../lib/regular-file.ts';
 import { writeFileDurably } from './disk.ts';
 import { fileStemOf } from './names.ts';
 
@@ -70,7 +71,7 @@ export async function readManifests(
   for (const name of names.filter((each) => each.endsWith('.json') && !each.endsWith('.part.json')).sort()) {
     const file = path.join(folder, name);
     try {
-      const manifest = parseManifest(await readFile(file, 'utf8'));
+      const manifest = parseManifest(await readSmallFile(file));
       if (`${fileStemOf(manifest.name)}.json` === name) manifests.push(manifest);
       else problems.push({ file, reason: `It names the model "${manifest.name}", which belongs in another file.` });
     } catch (error) {

@@ -1,4 +1,5 @@
 // What is found on a machine: our own folder, Ollama's and LM Studio's, each made of temporary files.
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
@@ -166,6 +167,33 @@ describe('the list', () => {
     expect(await names()).toEqual([]);
     await copyFile(fixtureFile, file);
     expect(await names()).toEqual(['freehold changing']);
+  });
+
+  it.skipIf(process.platform === 'win32')('waits for no pipe, whatever it is called', async () => {
+    await ours('good');
+    const pipes = [
+      await put('freehold/models/pipe.gguf'),
+      await put('freehold/models/pipe.json'),
+      await put('.lmstudio/models/p/Pipe/pipe.gguf'),
+      await put('ollama/manifests/registry.ollama.ai/library/pipe/latest'),
+      await ollama('registry.ollama.ai/library/blob/latest'),
+    ];
+    const target = path.join(home, 'target');
+    execFileSync('mkfifo', [target]);
+    for (const [index, pipe] of pipes.entries()) {
+      await rm(pipe);
+      // links are followed, to pipes too
+      if (index % 2 === 0) execFileSync('mkfifo', [pipe]);
+      else await symlink(target, pipe);
+    }
+    const { models, problems } = await surveyLocalModels(config);
+    expect(models.map(({ name }) => name)).toEqual(['good']);
+    // what is no file in a folder of another program is not even looked at
+    expect(problems.map((problem) => problem.file).sort()).toEqual(
+      pipes.filter((pipe) => !pipe.includes('.lmstudio')).sort(),
+    );
+    for (const { reason } of problems) expect(reason).toMatch(/pipe/);
+    await expect(findLocalModel(target, config, { paths: true })).rejects.toMatchObject({ code: 'gguf_invalid' });
   });
 
   it('survives a folder that cannot be read', async () => {

@@ -1,8 +1,9 @@
 // Models that Ollama and LM Studio keep on this machine, found where those programs put them and used in place.
 // Only looks; nothing of theirs is ever written or deleted. Layouts as of 2026.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { readSmallFile } from '../lib/regular-file.ts';
 import { nameOfFile, toModelName } from './names.ts';
 import { splitOf } from './split.ts';
 import type { ModelProblem } from './types.ts';
@@ -49,7 +50,7 @@ export async function findOllamaModels(folder: string): Promise<Found> {
     const home = registry === 'registry.ollama.ai' ? short : [registry, ...rest];
     const name = `${home.map(toModelName).join('/')}:${toModelName(tag)}`;
     try {
-      const digest = digestOfModel(JSON.parse(await readFile(file, 'utf8')));
+      const digest = digestOfModel(JSON.parse(await readSmallFile(file)));
       if (digest) {
         found.models.push({
           name,

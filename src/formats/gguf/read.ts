@@ -1,8 +1,9 @@
 // Opens GGUF files: reads and checks the header of one, and finds the parts of a model that was split into several.
 // The format itself is in parse.ts; here are only files, names and what the operating system answers.
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { FreeholdError } from '../../lib/errors.ts';
+import { openRegularFile } from '../../lib/regular-file.ts';
 import type { ByteSource } from './byte-reader.ts';
 import { metadataNumber } from './metadata.ts';
 import { parseGguf, type ReadOptions } from './parse.ts';
@@ -17,14 +18,13 @@ export type { ReadOptions } from './parse.ts';
 export async function readGguf(path: string, options: ReadOptions = {}): Promise<GgufFile> {
   let handle: FileHandle | undefined;
   try {
-    handle = await open(path, 'r');
-    const stat = await handle.stat();
-    if (!stat.isFile()) {
-      throw new FreeholdError('gguf_invalid', `${path} is a folder or a device, not a GGUF file.`, {
+    handle = await openRegularFile(path);
+    if (!handle) {
+      throw new FreeholdError('gguf_invalid', `${path} is a folder, a pipe or a device, not a GGUF file.`, {
         hint: 'Name the .gguf file itself.',
       });
     }
-    return await parseGguf(fileSource(handle, stat.size), options);
+    return await parseGguf(fileSource(handle, (await handle.stat()).size), options);
   } catch (error) {
     if (error instanceof FreeholdError) {
       if (error.code !== 'gguf_invalid' || error.message.startsWith(path)) throw error;
