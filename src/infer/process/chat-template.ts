@@ -2,11 +2,13 @@
 // what people wrote: only the template's own text may become control tokens. A `<|im_end|>` in a message stays text.
 //
 // How: each text goes into the template as a marker (private-use characters and a random number); the rendered string
-// is then cut at the markers. Templates that trim what they are given are found out by a trial and obeyed.
+// is then cut at the markers. Templates that trim what they are given are found out by a trial and obeyed. A template is
+// a program that came with the model: it has a deadline.
 import { randomBytes } from 'node:crypto';
 import { Template } from '@huggingface/jinja';
 import { FreeholdError } from '../../lib/errors.ts';
 import type { Block, GenerateRequest, Message } from '../../lib/text-model.ts';
+import { DeadlineError, withinDeadline } from './deadline.ts';
 
 /** A stretch of the prompt. Control tokens are recognised only in `template` pieces. */
 export interface PromptPiece {
@@ -15,7 +17,10 @@ export interface PromptPiece {
 }
 
 export interface ChatTemplate {
-  /** @throws FreeholdError invalid_request when the template refuses the conversation, unsupported for images */
+  /**
+   * @throws FreeholdError invalid_request when the template refuses the conversation, model_failed when it takes more
+   * than 2 s over it, unsupported for images
+   */
   render(request: GenerateRequest): PromptPiece[];
 }
 
@@ -24,6 +29,9 @@ const chatMl = `{% for message in messages %}{{ '<|im_start|>' + message['role']
 
 /** Written for models that know nothing of chat: base models continue a transcript. */
 const transcript = `{% for message in messages %}{% if message['role'] == 'system' %}{{ message['content'] + '\\n\\n' }}{% else %}{{ message['role'] | capitalize + ': ' + message['content'] + '\\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}`;
+
+/** Some 20 us a message are usual. */
+const deadlineMs = 2000;
 
 interface TemplateMessage {
   role: 'system' | 'user' | 'assistant';
@@ -34,7 +42,7 @@ interface TemplateMessage {
  * @param source the template in the model's metadata, if any
  * @param specials text of the tokens templates may name
  * @param knowsChatMl whether the vocabulary has `<|im_start|>`
- * @throws FreeholdError model_failed when the template cannot be parsed
+ * @throws FreeholdError model_failed when the template cannot be parsed, or takes more than 2 s over a short trial
  */
 export function createChatTemplate(
   source: string | undefined,
@@ -43,7 +51,7 @@ export function createChatTemplate(
 ): ChatTemplate {
   let template: Template;
   try {
-    template = new Template(source ?? (knowsChatMl ? chatMl : transcript));
+    template = withinDeadline(deadlineMs, () => new Template(source ?? (knowsChatMl ? chatMl : transcript)));
   } catch (cause) {
     throw new FreeholdError(
       'model_failed',
@@ -51,15 +59,23 @@ export function createChatTemplate(
       { cause },
     );
   }
-  const run = (messages: TemplateMessage[]) =>
-    template.render({
-      messages,
-      add_generation_prompt: true,
-      bos_token: specials.bos,
-      eos_token: specials.eos,
-      tools: null,
-      documents: null,
-    });
+  const run = (messages: TemplateMessage[]) => {
+    try {
+      return withinDeadline(deadlineMs, () =>
+        template.render({
+          messages,
+          add_generation_prompt: true,
+          bos_token: specials.bos,
+          eos_token: specials.eos,
+          tools: null,
+          documents: null,
+        }),
+      );
+    } catch (cause) {
+      if (cause instanceof DeadlineError) throw tooSlow(messages.length, cause);
+      throw cause;
+    }
+  };
   const habits = findHabits(run);
 
   return {
@@ -71,6 +87,7 @@ export function createChatTemplate(
       try {
         rendered = run(messages.map(({ role, content }) => ({ role, content: mark(content) })));
       } catch (cause) {
+        if (cause instanceof FreeholdError) throw cause;
         throw new FreeholdError(
           'invalid_request',
           `The chat template of the model refuses this conversation: ${(cause as Error).message}.`,
@@ -88,12 +105,20 @@ export function createChatTemplate(
   };
 }
 
+const tooSlow = (messages: number, cause: DeadlineError) =>
+  new FreeholdError(
+    'model_failed',
+    `The chat template of the model takes longer than ${deadlineMs / 1000} s for a conversation of ${messages} ${messages === 1 ? 'message' : 'messages'}.`,
+    { cause, hint: 'Use another build of the model, or one of the catalogue.' },
+  );
+
 /** What a template does with its input, found by rendering a trial conversation. */
 function findHabits(run: (messages: TemplateMessage[]) => string): { trims: boolean; knowsSystem: boolean } {
   const attempt = (messages: TemplateMessage[]) => {
     try {
       return run(messages);
-    } catch {
+    } catch (error) {
+      if (error instanceof FreeholdError) throw error;
       return undefined;
     }
   };
