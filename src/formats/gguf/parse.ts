@@ -18,9 +18,11 @@ import {
   ggufMagic,
   ggufTypeNames,
   ggufTypeSizes,
+  maxAlignment,
   maxDimensions,
   maxKeyBytes,
   maxNameBytes,
+  minAlignment,
   retiredGgmlTypes,
   tensorSizeBytes,
 } from './types.ts';
@@ -272,8 +274,11 @@ function alignmentOf(metadata: GgufMetadata, offset: number): number {
   if (entry === undefined) return defaultAlignment;
   if (entry.type !== 'u32') refuse(offset, `"general.alignment" is of type ${entry.type}, expected u32`);
   const alignment = entry.value;
-  if (alignment < 8 || !Number.isInteger(Math.log2(alignment))) {
-    refuse(offset, `"general.alignment" is ${alignment}, expected a power of two of at least 8`);
+  if (alignment < minAlignment || alignment > maxAlignment || !Number.isInteger(Math.log2(alignment))) {
+    refuse(
+      offset,
+      `"general.alignment" is ${alignment}, expected a power of two from ${minAlignment} to ${maxAlignment}`,
+    );
   }
   return alignment;
 }
@@ -315,6 +320,13 @@ async function readTensor(reader: ByteReader, names: Set<string>, index: number)
   return { name, shape, type: type.name, offset, sizeBytes };
 }
 
+/**
+ * Bytes that may follow the last tensor and its padding. libggml ignores what follows, and writers pad as they like (to a
+ * page, to a block) or append a signature, so some is let through. More is no model: a sparse file of a terabyte costs
+ * nothing to make, and whoever maps or checks it reads it to its end.
+ */
+const mostTrailingBytes = 1 << 20;
+
 /** Data must follow the header tensor by tensor, each padded to the alignment: libggml takes nothing else. */
 function checkLayout(tensors: readonly GgufTensor[], dataOffset: number, alignment: number, fileSizeBytes: number) {
   let expected = 0;
@@ -332,5 +344,9 @@ function checkLayout(tensors: readonly GgufTensor[], dataOffset: number, alignme
       );
     }
     expected = offset + alignUp(sizeBytes, alignment);
+  }
+  const end = dataOffset + expected;
+  if (fileSizeBytes - end > mostTrailingBytes) {
+    refuse(end, `its last tensor ends here, and the file is ${fileSizeBytes} bytes long`);
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -124,15 +124,19 @@ describe('arrays', () => {
 });
 
 describe('alignment', () => {
-  it('must be a u32, a power of two and at least 8', async () => {
+  it('must be a u32, a power of two and from 8 to 65536', async () => {
     const withAlignment = (entry: GgufEntry): GgufContent => ({
       metadata: [['general.alignment', entry]],
       tensors: [],
     });
     await expect(ggufBytes(withAlignment({ type: 'i32', value: 64 }))).rejects.toThrow(/expected u32/);
     await expect(ggufBytes(withAlignment({ type: 'u32', value: 24 }))).rejects.toThrow(/power of two/);
-    const smallest = await readGgufBytes(await ggufBytes(withAlignment({ type: 'u32', value: 8 })));
-    expect(smallest.alignment).toBe(8);
+    const smallest = Buffer.from(await ggufBytes(withAlignment({ type: 'u32', value: 8 })));
+    expect((await readGgufBytes(smallest)).alignment).toBe(8);
+    // with padding of gigabytes after every tensor a small file would be a large one
+    await expect(ggufBytes(withAlignment({ type: 'u32', value: 2 ** 31 }))).rejects.toThrow(/power of two/);
+    smallest.writeUInt32LE(2 ** 31, smallest.indexOf('general.alignment') + 'general.alignment'.length + 4);
+    await expect(readGgufBytes(smallest)).rejects.toThrow(/is 2147483648, expected a power of two from 8 to 65536/);
   });
 
   it('of the header is counted in the size of the file', async () => {
@@ -150,9 +154,36 @@ describe('alignment', () => {
 });
 
 describe('bytes after the last tensor', () => {
-  it('are let through, as libggml does', async () => {
-    const file = await readGgufBytes(Buffer.concat([joinFields(fields), Buffer.alloc(1000)]));
-    expect(file.tensors).toHaveLength(3);
+  const whole = joinFields(fields);
+  const headerOnly = async () => ggufBytes({ metadata: [['a', { type: 'u8', value: 1 }]], tensors: [] });
+
+  it('are let through where they may be padding, as libggml does', async () => {
+    for (const bytes of [whole, await headerOnly()]) {
+      const { tensors } = await readGgufBytes(bytes);
+      for (const more of [1, 1000, 1 << 20]) {
+        expect((await readGgufBytes(Buffer.concat([bytes, Buffer.alloc(more)]))).tensors).toEqual(tensors);
+      }
+    }
+  });
+
+  it('are refused where they are more than that: a sparse file costs nothing to make and is read to its end', async () => {
+    const file = path.join(folder, 'sparse.gguf');
+    for (const bytes of [whole, await headerOnly()]) {
+      await writeFile(file, bytes);
+      await truncate(file, 1e12);
+      await expect(readGguf(file)).rejects.toMatchObject({
+        code: 'gguf_invalid',
+        message: expect.stringMatching(/its last tensor ends here, and the file is 1000000000000 bytes long/),
+      });
+    }
+  });
+
+  it('may be missing where they are padding of the last tensor', async () => {
+    const { tensors, dataOffset, alignment } = await readGgufBytes(whole);
+    const last = tensors.at(-1) as (typeof tensors)[number];
+    const end = dataOffset + last.offset + last.sizeBytes;
+    expect(end % alignment).not.toBe(0);
+    expect((await readGgufBytes(whole.subarray(0, end))).tensors).toHaveLength(3);
   });
 });
 

@@ -6,6 +6,10 @@
 export const ggufMagic = 'GGUF';
 /** Version our writer writes. */
 export const ggufVersion = 3;
+/** Least and most alignment of tensor data in bytes: no machine has larger pages than the most. */
+export const minAlignment = 8;
+export const maxAlignment = 1 << 16;
+
 /** Alignment of tensor data in bytes where `general.alignment` says nothing. */
 export const defaultAlignment = 32;
 /** Most dimensions a tensor has. */

@@ -18,6 +18,8 @@ import {
   ggufTypeIds,
   ggufTypeSizes,
   ggufVersion,
+  maxAlignment,
+  minAlignment,
   tensorSizeBytes,
 } from './types.ts';
 
@@ -36,7 +38,7 @@ export interface GgufContent {
   metadata: Iterable<readonly [key: string, entry: GgufEntry]>;
   tensors: readonly TensorToWrite[];
   /**
-   * Bytes, a power of two of at least 8. Default: what `general.alignment` in the metadata says, else 32. Any other
+   * Bytes, a power of two from 8 to 65,536. Default: what `general.alignment` in the metadata says, else 32. Any other
    * than 32 is written down as `general.alignment`.
    */
   alignment?: number;
@@ -126,8 +128,8 @@ function encodeHeader({ metadata, tensors, alignment: asked }: GgufContent) {
   const entries = [...metadata];
   const noted = entries.find(([key]) => key === 'general.alignment')?.[1].value;
   const alignment = asked ?? (typeof noted === 'number' ? noted : defaultAlignment);
-  if (!Number.isInteger(Math.log2(alignment)) || alignment < 8) {
-    refuseToWrite(`the alignment is ${alignment}, expected a power of two of at least 8`);
+  if (!Number.isInteger(Math.log2(alignment)) || alignment < minAlignment || alignment > maxAlignment) {
+    refuseToWrite(`the alignment is ${alignment}, expected a power of two from ${minAlignment} to ${maxAlignment}`);
   }
   if (noted === undefined && alignment !== defaultAlignment) {
     entries.push(['general.alignment', { type: 'u32', value: alignment }]);
