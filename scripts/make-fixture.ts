@@ -1,14 +1,22 @@
 // Makes test/fixtures/tiny.gguf: a llama-shaped chat model small enough to commit, with random weights. It loads like
 // any other, answers with mostly printable ASCII, depends on its whole context, now and then emits a lone byte beyond
-// ASCII, and sometimes ends its turn. Run: npx tsx scripts/make-fixture.ts; every run writes the same bytes.
+// ASCII, and sometimes ends its turn. Run: npx tsx scripts/make-fixture.ts; every run writes the same bytes, those of
+// the adapter for it (tiny-lora.gguf) and of the model that makes vectors (tiny-bert.gguf) too.
 import path from 'node:path';
 import { arrayEntry } from '../src/formats/gguf/metadata.ts';
 import type { GgufEntry } from '../src/formats/gguf/types.ts';
-import { type GgufContent, type TensorToWrite, writeGguf } from '../src/formats/gguf/write.ts';
+import { type GgufContent, writeGguf } from '../src/formats/gguf/write.ts';
+import { adapterContent } from './fixture-adapter.ts';
+import { bertContent } from './fixture-bert.ts';
+import { matrix, ones, randomSource } from './fixture-tensors.ts';
 import { byteCharacters, controlTokens, makeVocabulary } from './fixture-vocabulary.ts';
 
-/** Where the fixture lies. */
-export const fixturePath = path.join(import.meta.dirname, '../test/fixtures/tiny.gguf');
+const fixture = (name: string) => path.join(import.meta.dirname, '../test/fixtures', name);
+
+/** Where the fixture lies, and the two beside it. */
+export const fixturePath = fixture('tiny.gguf');
+export const adapterPath = fixture('tiny-lora.gguf');
+export const bertPath = fixture('tiny-bert.gguf');
 
 const D = 64; // embedding
 const H = 4; // heads
@@ -25,41 +33,6 @@ const chatTemplate = [
   "{{- '<|im_start|>assistant\\n' -}}",
   '{%- endif -%}',
 ].join('\n');
-
-/** Sum of four uniforms, scaled to variance 1: near enough to normal, and the same on every machine. */
-function randomSource(seed: number): () => number {
-  let state = seed >>> 0;
-  const uniform = () => {
-    // mulberry32
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-  return () => (uniform() + uniform() + uniform() + uniform() - 2) * Math.sqrt(3);
-}
-
-/** The bits of the nearest half-precision number; what is too small for a normal one becomes 0. */
-function halfBits(value: number): number {
-  const bits = new Uint32Array(new Float32Array([value]).buffer)[0] as number;
-  const sign = (bits >>> 16) & 0x8000;
-  const rounded = (bits & 0x7fffffff) + 0x1000;
-  const exponent = (rounded >>> 23) - 112;
-  return exponent <= 0 ? sign : sign | (exponent << 10) | ((rounded >>> 13) & 0x3ff);
-}
-
-/** R rows of C, filled by `value(row, column)`, as f16. */
-function matrix(name: string, C: number, R: number, value: (row: number, column: number) => number): TensorToWrite {
-  const halves = new Uint16Array(R * C);
-  for (let index = 0; index < halves.length; index++) {
-    halves[index] = halfBits(value(Math.floor(index / C), index % C));
-  }
-  return { name, shape: [C, R], type: 'f16', data: new Uint8Array(halves.buffer) };
-}
-
-function ones(name: string): TensorToWrite {
-  return { name, shape: [D], type: 'f32', data: new Uint8Array(new Float32Array(D).fill(1).buffer) };
-}
 
 /**
  * How likely a token is to come at all, as an addition to its logit. Merges and letters lead; bytes beyond ASCII are
@@ -91,7 +64,7 @@ export function fixtureContent(): GgufContent {
   const inner = (C: number, scale: number) => (row: number) => (row === 0 ? 0 : (random() * scale) / Math.sqrt(C));
   const tensors = [
     matrix('token_embd.weight', D, V, (_, column) => (column === 0 ? constant : random())),
-    ones('output_norm.weight'),
+    ones('output_norm.weight', D),
     matrix('output.weight', D, V, (row, column) => {
       const token = tokens[row] as string;
       return column === 0 ? inclination(token) / 3 : random() * (isControl(token) ? 0 : 0.25);
@@ -101,12 +74,12 @@ export function fixtureContent(): GgufContent {
     const name = (part: string) => `blk.${block}.${part}.weight`;
     const kv = (D / H) * Hkv;
     tensors.push(
-      ones(name('attn_norm')),
+      ones(name('attn_norm'), D),
       matrix(name('attn_q'), D, D, () => (random() * 1.5) / Math.sqrt(D)),
       matrix(name('attn_k'), D, kv, () => (random() * 1.5) / Math.sqrt(D)),
       matrix(name('attn_v'), D, kv, () => random() / Math.sqrt(D)),
       matrix(name('attn_output'), D, D, inner(D, 2)),
-      ones(name('ffn_norm')),
+      ones(name('ffn_norm'), D),
       matrix(name('ffn_gate'), D, F, () => random() / Math.sqrt(D)),
       matrix(name('ffn_up'), D, F, () => random() / Math.sqrt(D)),
       matrix(name('ffn_down'), F, D, inner(F, 2)),
@@ -153,6 +126,13 @@ export function fixtureContent(): GgufContent {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  await writeGguf(fixturePath, fixtureContent());
-  console.log(`wrote ${path.relative(process.cwd(), fixturePath)}`);
+  const fixtures: [string, GgufContent][] = [
+    [fixturePath, fixtureContent()],
+    [adapterPath, adapterContent()],
+    [bertPath, bertContent()],
+  ];
+  for (const [file, content] of fixtures) {
+    await writeGguf(file, content);
+    console.log(`wrote ${path.relative(process.cwd(), file)}`);
+  }
 }

@@ -1,19 +1,22 @@
 // The committed fixture model is what scripts/make-fixture.ts makes, and is a complete small chat model.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { fixtureContent, fixturePath } from '../scripts/make-fixture.ts';
+import { adapterContent } from '../scripts/fixture-adapter.ts';
+import { bertContent } from '../scripts/fixture-bert.ts';
+import { adapterPath, bertPath, fixtureContent, fixturePath } from '../scripts/make-fixture.ts';
 import { metadataNumber, metadataString, metadataStrings } from '../src/formats/gguf/metadata.ts';
 import { readGguf } from '../src/formats/gguf/read.ts';
 import { ggufBytes } from '../src/formats/gguf/write.ts';
 
 describe('the fixture model', () => {
-  it('is byte for byte what its script makes', async () => {
-    const made = await ggufBytes(fixtureContent());
-    expect(Buffer.from(made).equals(readFileSync(fixturePath))).toBe(true);
-  });
-
-  it('is at most 2 MB', () => {
-    expect(readFileSync(fixturePath).length).toBeLessThanOrEqual(2_000_000);
+  it.each([
+    ['the chat model', fixturePath, fixtureContent],
+    ['its adapter', adapterPath, adapterContent],
+    ['the model that makes vectors', bertPath, bertContent],
+  ])('is byte for byte what its script makes, and small: %s', async (_, file, content) => {
+    const made = await ggufBytes(content());
+    expect(Buffer.from(made).equals(readFileSync(file))).toBe(true);
+    expect(made.length).toBeLessThanOrEqual(2_000_000);
   });
 
   it('has the vocabulary, the template and the tensors that its metadata promises', async () => {
