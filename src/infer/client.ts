@@ -52,6 +52,7 @@ const noStats: EngineStats = {
   queued: 0,
   active: 0,
   steps: 0,
+  stepTokens: 0,
   prefillTokens: 0,
   outputTokens: 0,
   decodeMs: 0,

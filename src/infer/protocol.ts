@@ -65,6 +65,8 @@ export interface EngineStats {
   active: number;
   /** Steps (llama_decode calls) since the load. */
   steps: number;
+  /** Tokens of all steps together: by `steps`, how full a step is. */
+  stepTokens: number;
   /** Prompt tokens computed since the load. */
   prefillTokens: number;
   /** Tokens generated since the load. */

@@ -61,6 +61,7 @@ export function createFakeModel(
       queued: 1,
       active: 0,
       steps: 3,
+      stepTokens: 12,
       prefillTokens: 5,
       outputTokens: 7,
       decodeMs: 11,

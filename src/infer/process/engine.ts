@@ -1,18 +1,23 @@
-// Generation for many requests at once: one llama_decode a step over all active sequences. Knows tokens, slots and
-// requests; nothing of HTTP or processes. `process/main.ts` feeds it and carries its events away.
-import { TextDecoder } from 'node:util';
+// Generation for many requests at once. A round is one llama_decode over all answers that are under way, then one over
+// as much of the waiting prompts as the pace permits. Knows tokens, slots and requests; nothing of HTTP or processes.
+// `process/main.ts` feeds it and carries its events away.
 import { FreeholdError, invariant } from '../../lib/errors.ts';
-import type { GenerateEvent, GenerateRequest, StopReason } from '../../lib/text-model.ts';
+import type { GenerateEvent, GenerateRequest } from '../../lib/text-model.ts';
 import type { Batch, Context, Model, Vocabulary } from '../../native/llama.ts';
 import type { EngineStats } from '../protocol.ts';
+import { Answer, type Ending } from './answer.ts';
 import { type ChatTemplate, createChatTemplate } from './chat-template.ts';
-import { nextToAdmit, planStep } from './planner.ts';
+import type { Constraint } from './constraint.ts';
+import { Pace } from './pace.ts';
+import { hasRoom, nextToAdmit, PromptPlanner } from './planner.ts';
 import { createPromptTokenizer, type PromptTokenizer } from './prompt.ts';
 import { createSampler, type Sampler } from './sampler.ts';
-import { StopMatcher } from './stop-matcher.ts';
+import { createFindBreakers, type FindBreakers } from './sampling/breakers.ts';
+import { dryDefaults } from './sampling/settings.ts';
+import { commonPrefix, type Slot, Slots } from './slots.ts';
 import { createThreadGovernor, type ThreadGovernor } from './thread-governor.ts';
 
-/** What one step produced, for all requests. */
+/** What one round produced, for all requests. */
 export interface StepOutput {
   events: { id: number; event: GenerateEvent }[];
   failures: { id: number; error: unknown }[];
@@ -22,48 +27,44 @@ export interface StepOutput {
 interface Waiting {
   id: number;
   tenant: string;
+  /** With whom it may share computed prompts: its tenant, with its adapter. */
+  scope: string;
   request: GenerateRequest;
   prompt: Int32Array;
   sampler: Sampler;
-}
-
-/** A place in the KV cache. What it held last stays there until another request needs the place. */
-interface Slot {
-  sequence: number;
-  tenant: string | undefined;
-  /** Tokens whose keys and values are in the cache, in order. */
-  tokens: number[];
-  /** When it was last freed; the oldest is reused first. */
-  freedAt: number;
+  constraint: Constraint | undefined;
 }
 
 /** A request that has a slot. */
-interface Running {
-  id: number;
-  tenant: string;
+interface Running extends Waiting {
   slot: Slot;
-  inputTokens: number;
+  answer: Answer;
   cachedTokens: number;
   /** Tokens to compute next: the prompt, or the one just generated. */
   feed: ArrayLike<number>;
   /** How many of them are in the cache. */
   fed: number;
   generating: boolean;
-  outputTokens: number;
-  maxTokens: number;
-  sampler: Sampler;
-  decoder: TextDecoder;
-  stops: StopMatcher;
 }
 
 export interface EngineOptions {
   queueLimit: number;
   /** Conversations at once, at most. The engine begins with room for one and makes room for all when a second comes. */
   maxSequences: number;
+  /** Most host memory for prompts that no longer have a slot. Default 0: none. */
+  prefixCacheBytes?: number;
   /** Makes a context with so many sequences. */
   createContext: (sequences: number) => Promise<Context>;
+  /** Makes what holds an answer to a JSON Schema. Default: such requests are refused. */
+  constrain?: (schema: Record<string, unknown>, signal: AbortSignal) => Promise<Constraint>;
   onStep: (output: StepOutput) => void;
 }
+
+/** A prompt that shares at least so many more tokens with one being computed waits for it. */
+const worthWaitingFor = 64;
+/** Bounds of the wait named to whoever is turned away. */
+const leastRetryMs = 1000;
+const mostRetryMs = 60_000;
 
 export class Engine {
   #context: Context;
@@ -71,8 +72,12 @@ export class Engine {
   readonly #vocabulary: Vocabulary;
   readonly #template: ChatTemplate;
   readonly #tokenizer: PromptTokenizer;
+  readonly #findBreakers: FindBreakers;
   readonly #options: EngineOptions;
-  readonly #slots: Slot[] = [];
+  readonly #slots: Slots;
+  readonly #pace = new Pace();
+  readonly #planner = new PromptPlanner();
+  readonly #governor: ThreadGovernor;
   #maxSequences: number;
   /** A larger context on its way, and once it is there. */
   #growing = false;
@@ -80,15 +85,16 @@ export class Engine {
   #waiting: Waiting[] = [];
   #running: Running[] = [];
   readonly #cancelled = new Set<number>();
-  /** Requests whose prompts are being tokenized. */
-  readonly #preparing = new Map<number, { cancelled: boolean }>();
+  /** Requests whose prompts are being made. */
+  readonly #preparing = new Map<number, { tenant: string; abort: AbortController }>();
   #looping = false;
-  readonly #governor: ThreadGovernor;
-  #clock = 0;
-  #steps = 0;
-  #prefillTokens = 0;
-  #outputTokens = 0;
-  #decodeMs = 0;
+  /** What is to be told; it goes out while the next pass computes. */
+  #output: StepOutput = { events: [], failures: [] };
+  /** Average time between two requests that end, and when the last one did. */
+  #endIntervalMs = leastRetryMs;
+  #endedAt = 0;
+  readonly #totals = { steps: 0, stepTokens: 0, prefillTokens: 0, outputTokens: 0, decodeMs: 0, promptTokens: 0 };
+  #cachedTokens = 0;
 
   private constructor(model: Model, context: Context, batch: Batch, options: EngineOptions) {
     const { vocabulary } = model;
@@ -105,7 +111,8 @@ export class Engine {
     );
     this.#governor = createThreadGovernor(context.threads);
     this.#tokenizer = createPromptTokenizer(vocabulary, model.chatTemplate);
-    this.#addSlots();
+    this.#findBreakers = createFindBreakers(vocabulary);
+    this.#slots = new Slots(context, options.prefixCacheBytes ?? 0);
   }
 
   /**
@@ -122,20 +129,15 @@ export class Engine {
   }
 
   stats(): EngineStats {
-    const held = this.#slots.reduce((sum, { tokens }) => sum + tokens.length, 0);
     return {
+      ...this.#totals,
       queued: this.#waiting.length,
       active: this.#running.length,
-      steps: this.#steps,
-      prefillTokens: this.#prefillTokens,
-      outputTokens: this.#outputTokens,
-      decodeMs: this.#decodeMs,
-      promptTokens: 0,
-      cachedTokens: 0,
-      prefixCacheBytes: 0,
+      cachedTokens: this.#cachedTokens,
+      prefixCacheBytes: this.#slots.prefixCacheBytes,
       draftedTokens: 0,
       acceptedTokens: 0,
-      kvUsed: held / (this.#context.contextTokens * this.#maxSequences),
+      kvUsed: this.#slots.heldTokens / (this.#context.contextTokens * this.#maxSequences),
     };
   }
 
@@ -144,7 +146,9 @@ export class Engine {
    * @throws FreeholdError invalid_request, unsupported, cancelled
    */
   async countTokens(id: number, request: GenerateRequest): Promise<number> {
-    return (await this.#prepare(id, request, Number.POSITIVE_INFINITY)).length;
+    return this.#prepare(id, request, async () => {
+      return (await this.#tokenize(id, request, Number.POSITIVE_INFINITY)).length;
+    });
   }
 
   /**
@@ -152,37 +156,72 @@ export class Engine {
    * @throws FreeholdError overloaded, context_exceeded, invalid_request, unsupported, cancelled
    */
   async submit(id: number, request: GenerateRequest): Promise<void> {
-    const queued = this.#waiting.length + this.#preparing.size;
-    const free = this.#maxSequences - this.#running.length;
-    if (queued >= this.#options.queueLimit + free) {
-      throw new FreeholdError('overloaded', `${queued} requests already wait for this model.`, {
-        retryAfterMs: 1000,
-        hint: 'Try again in a moment, or raise --queue-limit.',
-      });
-    }
-    const prompt = await this.#prepare(id, request, this.#context.contextTokens);
-    if (prompt.length === 0) throw new FreeholdError('invalid_request', 'The prompt is empty.', { field: 'messages' });
-    const sampler = createSampler(request.sampling ?? {}, { vocabularySize: this.#vocabulary.size, prompt });
-    this.#waiting.push({ id, tenant: request.tenant, request, prompt, sampler });
+    this.#requireRoom(request.tenant);
+    const waiting = await this.#prepare(id, request, async (signal) => {
+      const prompt = await this.#tokenize(id, request, this.#context.contextTokens);
+      if (prompt.length === 0)
+        throw new FreeholdError('invalid_request', 'The prompt is empty.', { field: 'messages' });
+      return {
+        id,
+        tenant: request.tenant,
+        scope: JSON.stringify([request.tenant, request.adapter]),
+        request,
+        prompt,
+        sampler: await this.#createSampler(request, prompt),
+        constraint: await this.#constrain(request, signal),
+      };
+    });
+    this.#waiting.push(waiting);
     this.#start();
   }
 
-  async #prepare(id: number, request: GenerateRequest, contextTokens: number): Promise<Int32Array> {
-    const state = { cancelled: false };
-    this.#preparing.set(id, state);
+  /** Ends a request within one step; its last event is a failure `cancelled`. */
+  cancel(id: number): void {
+    this.#preparing.get(id)?.abort.abort();
+    this.#cancelled.add(id);
+    this.#start();
+  }
+
+  #requireRoom(tenant: string): void {
+    const all = [...this.#waiting, ...this.#preparing.values()];
+    const waiting = all.length - (this.#maxSequences - this.#running.length);
+    const ofTenant = all.filter((other) => other.tenant === tenant).length;
+    if (waiting < 0 || hasRoom(waiting, ofTenant, this.#options.queueLimit)) return;
+    const waitMs = Math.round(waiting * this.#endIntervalMs);
+    throw new FreeholdError('overloaded', `${waiting} requests already wait for this model.`, {
+      retryAfterMs: Math.min(mostRetryMs, Math.max(leastRetryMs, waitMs)),
+      hint: 'Try again in a moment, or raise --queue-limit.',
+    });
+  }
+
+  async #prepare<T>(id: number, request: GenerateRequest, make: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const abort = new AbortController();
+    this.#preparing.set(id, { tenant: request.tenant, abort });
     try {
-      return await this.#tokenizer.tokenize(this.#template.render(request), contextTokens, () => state.cancelled);
+      const made = await make(abort.signal);
+      if (abort.signal.aborted) throw cancelled();
+      return made;
     } finally {
       this.#preparing.delete(id);
     }
   }
 
-  /** Ends a request within one step; its last event is a failure `cancelled`. */
-  cancel(id: number): void {
-    const preparing = this.#preparing.get(id);
-    if (preparing) preparing.cancelled = true;
-    this.#cancelled.add(id);
-    this.#start();
+  async #tokenize(id: number, request: GenerateRequest, contextTokens: number): Promise<Int32Array> {
+    const isCancelled = () => this.#preparing.get(id)?.abort.signal.aborted ?? true;
+    return this.#tokenizer.tokenize(this.#template.render(request), contextTokens, isCancelled);
+  }
+
+  async #createSampler({ sampling = {} }: GenerateRequest, prompt: Int32Array): Promise<Sampler> {
+    const breakers =
+      sampling.dry && (await this.#findBreakers(sampling.dry.sequenceBreakers ?? dryDefaults.sequenceBreakers));
+    return createSampler(sampling, { vocabularySize: this.#vocabulary.size, prompt, ...(breakers && { breakers }) });
+  }
+
+  async #constrain({ responseSchema }: GenerateRequest, signal: AbortSignal): Promise<Constraint | undefined> {
+    if (!responseSchema) return undefined;
+    const { constrain } = this.#options;
+    if (!constrain) throw new FreeholdError('unsupported', 'This model cannot be held to a schema.');
+    return constrain(responseSchema, signal);
   }
 
   #start(): void {
@@ -193,31 +232,25 @@ export class Engine {
 
   async #loop(): Promise<void> {
     while (this.#waiting.length > 0 || this.#running.length > 0) {
-      const output: StepOutput = { events: [], failures: [] };
-      this.#dropCancelled(output);
+      this.#dropCancelled();
       this.#moveToGrown();
-      this.#admit(output);
+      this.#admit();
       this.#growIfNeeded();
-      if (this.#running.length > 0) await this.#step(output);
-      this.#options.onStep(output);
-      // let messages of other requests in between steps
+      this.#slots.compact();
+      await this.#round();
+      // let messages of other requests in between rounds
       await new Promise(setImmediate);
     }
+    this.#tell();
     this.#cancelled.clear();
     this.#looping = false;
     this.#context.pauseThreads();
   }
 
-  #addSlots(): void {
-    while (this.#slots.length < this.#context.sequences) {
-      this.#slots.push({ sequence: this.#slots.length, tenant: undefined, tokens: [], freedAt: 0 });
-    }
-  }
-
   /** A request that finds no slot makes the full context come, while the others go on. */
   #growIfNeeded(): void {
-    const slots = this.#slots.length;
-    if (this.#waiting.length === 0 || this.#growing || this.#grown || slots >= this.#maxSequences) return;
+    const { count, free } = this.#slots;
+    if (this.#waiting.length === 0 || free > 0 || this.#growing || this.#grown || count >= this.#maxSequences) return;
     this.#growing = true;
     this.#options
       .createContext(this.#maxSequences)
@@ -227,8 +260,8 @@ export class Engine {
           if (!this.#looping) this.#moveToGrown();
         },
         (error: Error) => {
-          process.stderr.write(`staying at ${slots} conversations at once: ${error.message}\n`);
-          this.#maxSequences = slots;
+          process.stderr.write(`staying at ${count} conversations at once: ${error.message}\n`);
+          this.#maxSequences = count;
         },
       )
       .finally(() => {
@@ -236,181 +269,188 @@ export class Engine {
       });
   }
 
-  /** Between two steps nothing computes: requests move to the larger context, which computes their tokens anew. */
+  /** Between two rounds nothing computes: requests move to the larger context. */
   #moveToGrown(): void {
     if (!this.#grown) return;
-    this.#context.dispose();
+    const before = this.#context;
     this.#context = this.#grown;
     this.#grown = undefined;
-    for (const running of this.#running) {
-      const { slot, feed, fed } = running;
-      running.feed = [...slot.tokens, ...Array.from(feed).slice(fed)];
-      running.fed = 0;
-      running.generating = false;
+    const held = new Map(this.#running.map((running) => [running.slot, [...running.slot.tokens]]));
+    for (const slot of this.#slots.moveTo(this.#context)) {
+      const running = this.#running.find((candidate) => candidate.slot === slot);
+      if (running) computeAnew(running, held.get(slot) as number[]);
     }
-    for (const slot of this.#slots) slot.tokens = [];
-    this.#addSlots();
+    before.dispose();
   }
 
-  #dropCancelled(output: StepOutput): void {
-    if (this.#cancelled.size === 0) return;
+  #dropCancelled(): void {
     for (const id of this.#cancelled) {
       const running = this.#running.find((candidate) => candidate.id === id);
       const waiting = this.#waiting.findIndex((candidate) => candidate.id === id);
       if (running) this.#release(running);
-      if (waiting >= 0) this.#waiting.splice(waiting, 1);
-      if (running || waiting >= 0) {
-        output.failures.push({ id, error: new FreeholdError('cancelled', 'The request was cancelled.') });
-      }
+      if (waiting >= 0) for (const { constraint } of this.#waiting.splice(waiting, 1)) constraint?.dispose();
+      if (running || waiting >= 0) this.#output.failures.push({ id, error: cancelled() });
     }
     this.#cancelled.clear();
   }
 
-  #admit(output: StepOutput): void {
-    while (this.#running.length < this.#slots.length) {
-      const index = nextToAdmit(this.#waiting, this.#running);
+  #admit(): void {
+    while (this.#slots.free > 0) {
+      const index = nextToAdmit(this.#waiting, this.#running, (candidate) => !this.#hasLeader(candidate));
       if (index < 0) return;
-      const [{ id, tenant, request, prompt, sampler }] = this.#waiting.splice(index, 1) as [Waiting];
-      const slot = this.#chooseSlot(tenant, prompt);
-      // at least the last prompt token is computed anew: its logits are needed
-      let cachedTokens = slot.tenant === tenant ? Math.min(commonPrefix(slot.tokens, prompt), prompt.length - 1) : 0;
-      if (!this.#context.removeSequence(slot.sequence, cachedTokens)) {
-        // recurrent memory cannot forget a part
-        cachedTokens = 0;
-        this.#context.removeSequence(slot.sequence);
-      }
-      slot.tokens.length = cachedTokens;
-      slot.tenant = tenant;
+      const [waiting] = this.#waiting.splice(index, 1) as [Waiting];
+      const { id, prompt, request } = waiting;
+      const slot = this.#slots.acquire(waiting.scope, prompt);
+      const cachedTokens = slot.tokens.length;
       this.#running.push({
-        id,
-        tenant,
+        ...waiting,
         slot,
-        inputTokens: prompt.length,
+        answer: new Answer(this.#vocabulary, request),
         cachedTokens,
         feed: prompt,
         fed: cachedTokens,
         generating: false,
-        outputTokens: 0,
-        maxTokens: request.maxTokens ?? Number.POSITIVE_INFINITY,
-        sampler,
-        decoder: new TextDecoder('utf-8', { ignoreBOM: true }),
-        stops: new StopMatcher(request.stop ?? []),
       });
-      output.events.push({ id, event: { type: 'start', inputTokens: prompt.length, cachedTokens } });
+      this.#totals.promptTokens += prompt.length;
+      this.#cachedTokens += cachedTokens;
+      this.#emit(id, { type: 'start', inputTokens: prompt.length, cachedTokens });
     }
   }
 
-  /** The free slot that already holds most of the prompt for the same tenant, else the one that was free longest. */
-  #chooseSlot(tenant: string, prompt: Int32Array): Slot {
-    const busy = new Set(this.#running.map(({ slot }) => slot));
-    let best: Slot | undefined;
-    let bestShared = 0;
-    for (const slot of this.#slots) {
-      if (busy.has(slot)) continue;
-      const shared = slot.tenant === tenant ? commonPrefix(slot.tokens, prompt) : 0;
-      if (!best || shared > bestShared || (shared === bestShared && slot.freedAt < best.freedAt)) {
-        best = slot;
-        bestShared = shared;
-      }
-    }
-    invariant(best, 'a slot is free when a request is admitted');
-    return best;
+  /** Whether a running request is about to compute what this one needs too. */
+  #hasLeader({ scope, prompt }: Waiting): boolean {
+    return this.#running.some(
+      (running) =>
+        !running.generating &&
+        running.scope === scope &&
+        Math.min(commonPrefix(running.prompt, prompt), prompt.length - 1) - running.fed >= worthWaitingFor,
+    );
   }
 
   #release(running: Running): void {
-    running.slot.freedAt = ++this.#clock;
+    this.#slots.release(running.slot);
+    running.constraint?.dispose();
     this.#running = this.#running.filter((other) => other !== running);
+    const now = performance.now();
+    this.#endIntervalMs += 0.1 * (Math.min(mostRetryMs, now - (this.#endedAt || now)) - this.#endIntervalMs);
+    this.#endedAt = now;
   }
 
-  async #step(output: StepOutput): Promise<void> {
-    const counts = planStep(
-      this.#running.map(({ generating, feed, fed }) => ({ remainingPrompt: generating ? 0 : feed.length - fed })),
-      this.#context.batchTokens,
+  async #round(): Promise<void> {
+    const answers = this.#running.filter(({ generating }) => generating);
+    if (answers.length > 0) {
+      const ms = await this.#compute(answers.map((running) => ({ running, count: running.feed.length - running.fed })));
+      this.#pace.observeAnswers(ms);
+    }
+    const prompts = this.#running.filter((running) => !answers.includes(running) && !running.generating);
+    if (prompts.length === 0) return;
+    const { batchTokens } = this.#context;
+    const counts = this.#planner.plan(
+      prompts.map(({ tenant, feed, fed }) => ({ tenant, left: feed.length - fed })),
+      answers.length > 0 ? this.#pace.promptTokens(batchTokens) : batchTokens,
     );
+    const parts = prompts.map((running, i) => ({ running, count: counts[i] as number }));
+    const ms = await this.#compute(parts.filter(({ count }) => count > 0));
+    const tokens = counts.reduce((sum, count) => sum + count, 0);
+    this.#totals.prefillTokens += tokens;
+    if (answers.length > 0) this.#pace.observePrompt(tokens, ms);
+  }
+
+  /**
+   * One pass over the model, and the tokens that follow from it.
+   * @param parts requests, each with how many tokens of its feed to compute
+   * @returns milliseconds
+   */
+  async #compute(parts: { running: Running; count: number }[]): Promise<number> {
+    // in the order of their sequences: libllama computes together what follows each other
+    parts.sort((a, b) => a.running.slot.sequence - b.running.slot.sequence);
+    const wanted: { running: Running; row: number }[] = [];
     this.#batch.clear();
-    const wanted: { running: Running; output: number }[] = [];
-    this.#running.forEach((running, i) => {
+    for (const { running, count } of parts) {
       const { slot, feed } = running;
-      const count = counts[i] as number;
       for (let n = 0; n < count; n++) {
         const token = feed[running.fed++] as number;
         const last = running.fed === feed.length;
-        const place = this.#batch.add(token, slot.tokens.length, slot.sequence, last);
+        const row = this.#batch.add(token, slot.tokens.length, slot.sequence, last);
         slot.tokens.push(token);
-        if (last) wanted.push({ running, output: place });
+        if (last) wanted.push({ running, row });
       }
-      if (!running.generating) this.#prefillTokens += count;
-    });
+    }
     const startedAt = performance.now();
     try {
-      await this.#context.decode(this.#batch, this.#governor.threads());
+      const computed = this.#context.decode(this.#batch, this.#governor.threads());
+      this.#tell();
+      await computed;
     } catch (error) {
-      this.#abandon(error, output);
-      return;
+      this.#abandon(error);
+      return performance.now() - startedAt;
     } finally {
-      this.#decodeMs += performance.now() - startedAt;
-      this.#steps += 1;
+      this.#totals.decodeMs += performance.now() - startedAt;
+      this.#totals.steps += 1;
+      this.#totals.stepTokens += this.#batch.size;
     }
-    for (const { running, output: place } of wanted) {
+    for (const { running, row } of wanted) {
       try {
-        this.#accept(running, running.sampler.sample(this.#context.logits(place)).token, output);
+        this.#accept(running, row);
       } catch (error) {
         this.#release(running);
-        output.failures.push({ id: running.id, error });
+        this.#output.failures.push({ id: running.id, error });
       }
     }
+    return performance.now() - startedAt;
   }
 
   /** A failed decode leaves the cache unknown: every sequence in it is given up. */
-  #abandon(error: unknown, output: StepOutput): void {
-    for (const running of this.#running) output.failures.push({ id: running.id, error });
-    this.#running = [];
-    for (const slot of this.#slots) {
-      this.#context.removeSequence(slot.sequence);
-      slot.tokens = [];
-      slot.tenant = undefined;
+  #abandon(error: unknown): void {
+    for (const running of [...this.#running]) {
+      this.#output.failures.push({ id: running.id, error });
+      this.#release(running);
     }
+    this.#slots.clear();
   }
 
-  #accept(running: Running, token: number, output: StepOutput): void {
-    running.feed = [token];
+  /** Picks the token that follows, and goes on with it. */
+  #accept(running: Running, row: number): void {
+    const { id, sampler, constraint, answer, slot } = running;
+    const sampled = sampler.sample(this.#context.logits(row), constraint);
+    sampler.accept(sampled.token);
+    constraint?.accept(sampled.token);
+    this.#totals.outputTokens += 1;
+    running.feed = [sampled.token];
     running.fed = 0;
     running.generating = true;
-    running.outputTokens += 1;
-    running.sampler.accept(token);
-    this.#outputTokens += 1;
-    if (this.#vocabulary.isEndOfGeneration(token)) {
-      this.#finish(running, 'end-turn', output);
-      return;
-    }
-    const { text, stop } = running.stops.push(
-      running.decoder.decode(this.#vocabulary.bytesOf(token), { stream: true }),
-    );
-    if (text !== '') output.events.push({ id: running.id, event: { type: 'text-delta', text } });
-    if (stop !== undefined) this.#finish(running, 'stop-sequence', output, stop);
-    else if (running.outputTokens >= running.maxTokens) this.#finish(running, 'max-tokens', output);
-    else if (running.slot.tokens.length >= this.#context.contextTokens) this.#finish(running, 'context-full', output);
+    const ending = answer.add(sampled, (event) => this.#emit(id, event));
+    if (ending) this.#finish(running, ending);
+    else if (slot.tokens.length >= this.#context.contextTokens) this.#finish(running, { reason: 'context-full' });
   }
 
-  #finish(running: Running, reason: StopReason, output: StepOutput, stopSequence?: string): void {
-    const { id, inputTokens, cachedTokens, outputTokens } = running;
-    if (stopSequence === undefined) {
-      // where the model ended, bytes of an unfinished character come out as U+FFFD; where it was cut off they are dropped
-      const rest = running.stops.push(reason === 'end-turn' ? running.decoder.decode() : '');
-      const text = rest.text + (rest.stop === undefined ? running.stops.flush() : '');
-      if (text !== '') output.events.push({ id, event: { type: 'text-delta', text } });
-    }
-    output.events.push(
-      { id, event: { type: 'usage', inputTokens, cachedTokens, outputTokens } },
-      { id, event: stopSequence === undefined ? { type: 'stop', reason } : { type: 'stop', reason, stopSequence } },
-    );
+  #finish(running: Running, ending: Ending): void {
+    const { id, prompt, cachedTokens, answer } = running;
+    answer.end(ending, (event) => this.#emit(id, event));
+    this.#emit(id, { type: 'usage', inputTokens: prompt.length, cachedTokens, outputTokens: answer.tokens });
+    this.#emit(id, { type: 'stop', ...ending });
     this.#release(running);
+  }
+
+  #emit(id: number, event: GenerateEvent): void {
+    this.#output.events.push({ id, event });
+  }
+
+  #tell(): void {
+    const output = this.#output;
+    if (output.events.length === 0 && output.failures.length === 0) return;
+    this.#output = { events: [], failures: [] };
+    this.#options.onStep(output);
   }
 }
 
-function commonPrefix(a: readonly number[], b: Int32Array): number {
-  const length = Math.min(a.length, b.length);
-  let i = 0;
-  while (i < length && a[i] === b[i]) i += 1;
-  return i;
+/** The cache lost what it held of a request. */
+function computeAnew(running: Running, held: readonly number[]): void {
+  running.feed = [...held, ...Array.from(running.feed).slice(running.fed)];
+  running.fed = 0;
+  running.generating = false;
+}
+
+function cancelled(): FreeholdError {
+  return new FreeholdError('cancelled', 'The request was cancelled.');
 }

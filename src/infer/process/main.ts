@@ -9,10 +9,13 @@ import { mainDevice } from '../../native/devices.ts';
 import { loadNative } from '../../native/ffi.ts';
 import { Batch, Context, Model } from '../../native/llama.ts';
 import type { FromProcess, LoadOptions, ToProcess } from '../protocol.ts';
+import { createConstraint } from './constraint.ts';
 import { Engine } from './engine.ts';
 
 /** Most tokens of one step. */
 const batchTokens = 512;
+/** Most host memory for kept prompts where nobody chose a bound. */
+const mostPrefixCacheBytes = 8 * 2 ** 30;
 
 let engine: Engine | undefined;
 
@@ -33,6 +36,8 @@ async function load(options: LoadOptions): Promise<void> {
   engine = await Engine.create(model, batch, {
     queueLimit: options.queueLimit,
     maxSequences: options.maxSequences,
+    prefixCacheBytes: options.prefixCacheBytes ?? defaultPrefixCacheBytes(),
+    constrain: (schema, signal) => createConstraint(native, model, schema, signal),
     createContext: (sequences) =>
       Context.create(native, model, {
         contextTokens: options.contextTokens,
@@ -60,6 +65,11 @@ async function load(options: LoadOptions): Promise<void> {
     loadMs: performance.now() - startedAt,
     device: mainDevice(native)?.name ?? 'CPU',
   });
+}
+
+/** What every request may share, and nobody needs: a tenth of what is free. */
+function defaultPrefixCacheBytes(): number {
+  return Math.min(mostPrefixCacheBytes, Math.floor(process.availableMemory() / 10));
 }
 
 /** Embedding and rerank models load like any other and would answer with noise. */

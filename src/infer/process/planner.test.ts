@@ -1,44 +1,68 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nextToAdmit, planStep, promptTokensWhileGenerating } from './planner.ts';
+import { hasRoom, nextToAdmit, PromptPlanner } from './planner.ts';
 
-const sequences = fc.array(fc.record({ remainingPrompt: fc.oneof(fc.constant(0), fc.nat(5000)) }), {
-  minLength: 1,
-  maxLength: 64,
-});
+describe('PromptPlanner', () => {
+  const prompts = fc.array(
+    fc.record({ tenant: fc.constantFrom('a', 'b', 'c'), left: fc.integer({ min: 1, max: 5000 }) }),
+    { minLength: 1, maxLength: 64 },
+  );
 
-describe('planStep', () => {
-  it('gives every generating sequence its token, stays within the capacity and always makes progress', () => {
+  it('fills the pass as far as there are tokens, and gives no prompt more than it needs', () => {
     fc.assert(
-      fc.property(sequences, fc.integer({ min: 64, max: 2048 }), (list, capacity) => {
-        const counts = planStep(list, capacity);
-        const total = counts.reduce((sum, count) => sum + count, 0);
-        expect(counts).toHaveLength(list.length);
-        expect(total).toBeLessThanOrEqual(capacity);
-        expect(total).toBeGreaterThan(0);
-        list.forEach(({ remainingPrompt }, i) => {
-          if (remainingPrompt === 0) expect(counts[i]).toBe(1);
-          else expect(counts[i]).toBeLessThanOrEqual(remainingPrompt);
-        });
-      }),
+      fc.property(
+        fc.array(prompts, { minLength: 1, maxLength: 5 }),
+        fc.integer({ min: 1, max: 2048 }),
+        (turns, capacity) => {
+          const planner = new PromptPlanner();
+          for (const list of turns) {
+            const counts = planner.plan(list, capacity);
+            const needed = list.reduce((sum, { left }) => sum + left, 0);
+            expect(counts).toHaveLength(list.length);
+            expect(counts.reduce((sum, count) => sum + count, 0)).toBe(Math.min(capacity, needed));
+            for (const [i, { left }] of list.entries()) expect(counts[i]).toBeLessThanOrEqual(left);
+          }
+        },
+      ),
     );
   });
 
-  it('fills the step with a lone prompt', () => {
-    expect(planStep([{ remainingPrompt: 5000 }], 512)).toEqual([512]);
+  /** Passes until the prompt at `index` is computed, all others staying as they are. */
+  function passesUntil(list: { tenant: string; left: number }[], index: number, capacity: number): number {
+    const planner = new PromptPlanner();
+    const left = list.map((prompt) => ({ ...prompt }));
+    for (let pass = 1; ; pass++) {
+      planner.plan(left, capacity).forEach((count, i) => {
+        const prompt = left[i] as { left: number };
+        prompt.left -= count;
+        // as if another like it came at once
+        if (prompt.left === 0 && i !== index) prompt.left = (list[i] as { left: number }).left;
+      });
+      if (left[index]?.left === 0) return pass;
+    }
+  }
+
+  it('lets a short prompt past a long one', () => {
+    expect(
+      passesUntil(
+        [
+          { tenant: 'a', left: 4096 },
+          { tenant: 'a', left: 32 },
+        ],
+        1,
+        32,
+      ),
+    ).toBeLessThanOrEqual(2);
   });
 
-  it('keeps prompts short while others generate', () => {
-    expect(planStep([{ remainingPrompt: 0 }, { remainingPrompt: 5000 }], 512)).toEqual([
-      1,
-      promptTokensWhileGenerating,
-    ]);
+  it('gives a long prompt half of the passes beside short ones that never end', () => {
+    const short = Array.from({ length: 8 }, () => ({ tenant: 'a', left: 32 }));
+    expect(passesUntil([{ tenant: 'a', left: 320 }, ...short], 0, 32)).toBeLessThanOrEqual(21);
   });
 
-  it('shares between prompts, and passes on what a short one leaves', () => {
-    expect(planStep([{ remainingPrompt: 5000 }, { remainingPrompt: 12 }, { remainingPrompt: 5000 }], 512)).toEqual([
-      250, 12, 250,
-    ]);
+  it('gives every tenant as much, however many prompts it has', () => {
+    const many = Array.from({ length: 16 }, () => ({ tenant: 'a', left: 64 }));
+    expect(passesUntil([...many, { tenant: 'b', left: 320 }], 16, 64)).toBeLessThanOrEqual(11);
   });
 });
 
@@ -53,5 +77,26 @@ describe('nextToAdmit', () => {
   it('prefers the tenant with the fewest running', () => {
     expect(nextToAdmit(of('a', 'a', 'b'), of('a'))).toBe(2);
     expect(nextToAdmit(of('a', 'b'), of('a', 'b'))).toBe(0);
+  });
+
+  it('passes over what may not begin yet', () => {
+    const waiting = of('a', 'a', 'b');
+    expect(nextToAdmit(waiting, [], (candidate) => candidate !== waiting[0])).toBe(1);
+    expect(nextToAdmit(waiting, [], () => false)).toBe(-1);
+  });
+});
+
+describe('hasRoom', () => {
+  it('keeps the last eighth for tenants of whom next to none waits', () => {
+    expect(hasRoom(447, 447, 512)).toBe(true);
+    expect(hasRoom(448, 448, 512)).toBe(false);
+    expect(hasRoom(448, 0, 512)).toBe(true);
+    expect(hasRoom(511, 7, 512)).toBe(true);
+    expect(hasRoom(512, 0, 512)).toBe(false);
+  });
+
+  it('keeps nothing of a short queue', () => {
+    expect(hasRoom(14, 14, 15)).toBe(true);
+    expect(hasRoom(15, 0, 15)).toBe(false);
   });
 });

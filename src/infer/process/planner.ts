@@ -1,56 +1,104 @@
-// Decides what one step computes: a token for every sequence that is generating, then pieces of prompts.
-// Pure: knows sequences by their counts, not their text.
-
-export interface PlannedSequence {
-  /** Prompt tokens not computed yet; 0 once it generates. */
-  remainingPrompt: number;
-}
-
-/** Most prompt tokens in a step while others are generating: bounds the pause they notice. */
-export const promptTokensWhileGenerating = 128;
-
-/**
- * @param sequences the active ones, oldest first
- * @param capacity most tokens of one step
- * @returns tokens of each sequence this step, in the same order: 1 for each generating one, then prompts share what is
- *   left evenly; a prompt that needs less than its share leaves the rest to the others
- */
-export function planStep(sequences: readonly PlannedSequence[], capacity: number): number[] {
-  const counts: number[] = sequences.map(({ remainingPrompt }) => (remainingPrompt === 0 ? 1 : 0));
-  const generating = counts.reduce((sum, count) => sum + count, 0);
-  let left = Math.min(capacity - generating, generating > 0 ? promptTokensWhileGenerating : capacity);
-  // the shortest first, so that every share left over is passed on
-  const prompts = sequences
-    .map(({ remainingPrompt }, index) => ({ remainingPrompt, index }))
-    .filter(({ remainingPrompt }) => remainingPrompt > 0)
-    .sort((a, b) => a.remainingPrompt - b.remainingPrompt || a.index - b.index);
-  prompts.forEach(({ remainingPrompt, index }, i) => {
-    const share = Math.min(remainingPrompt, Math.max(1, Math.floor(left / (prompts.length - i))), left);
-    counts[index] = share;
-    left -= share;
-  });
-  return counts;
-}
+// Who waits, who begins and whose prompt is computed next. Pure: knows requests by their counts and tenants.
 
 /**
  * The next request to admit: the oldest of the tenant that has the fewest active sequences.
- * @returns its index in `waiting`, or -1 when none waits
+ * @param mayBegin whether a waiting request may begin now. Default: each
+ * @returns its index in `waiting`, or -1 when none may
  */
-export function nextToAdmit(waiting: readonly { tenant: string }[], active: readonly { tenant: string }[]): number {
-  const load = new Map<string, number>();
-  for (const { tenant } of active) load.set(tenant, (load.get(tenant) ?? 0) + 1);
+export function nextToAdmit<W extends { tenant: string }>(
+  waiting: readonly W[],
+  active: readonly { tenant: string }[],
+  mayBegin: (candidate: W) => boolean = () => true,
+): number {
+  const load = countByTenant(active);
   let best = -1;
   let bestLoad = Infinity;
   const seen = new Set<string>();
-  for (let i = 0; i < waiting.length; i++) {
-    const { tenant } = waiting[i] as { tenant: string };
-    if (seen.has(tenant)) continue;
+  waiting.forEach((candidate, i) => {
+    const { tenant } = candidate;
+    if (seen.has(tenant) || !mayBegin(candidate)) return;
     seen.add(tenant);
     const tenantLoad = load.get(tenant) ?? 0;
     if (tenantLoad < bestLoad) {
       best = i;
       bestLoad = tenantLoad;
     }
-  }
+  });
   return best;
+}
+
+/** Of a shorter queue nothing is kept back. */
+const shortQueue = 16;
+
+/**
+ * Whether one more request of a tenant may wait. The last eighth of the queue is kept for tenants of whom next to none
+ * waits, so that no tenant can shut the others out.
+ */
+export function hasRoom(waiting: number, ofTenant: number, limit: number): boolean {
+  const kept = limit < shortQueue ? 0 : Math.floor(limit / 8);
+  return waiting < limit - kept || (waiting < limit && ofTenant < Math.max(1, kept / 8));
+}
+
+export interface PromptLeft {
+  tenant: string;
+  /** Tokens of the prompt not computed yet, >= 1. */
+  left: number;
+}
+
+/**
+ * Shares a pass between prompts. Tenants take turns by what was computed for them; of one tenant's prompts the oldest
+ * and the shortest take turns, so that a short one need not wait for a long one, nor the long one for many short ones.
+ * A prompt is finished before the next is begun: a pass over one sequence is the fastest.
+ */
+export class PromptPlanner {
+  /** Prompt tokens computed for each tenant that has prompts waiting. */
+  readonly #served = new Map<string, number>();
+  #shortestNext = false;
+
+  /**
+   * @param prompts oldest first
+   * @param capacity most tokens of the pass
+   * @returns tokens of each prompt, in the same order
+   */
+  plan(prompts: readonly PromptLeft[], capacity: number): number[] {
+    const counts = prompts.map(() => 0);
+    const present = new Set(prompts.map(({ tenant }) => tenant));
+    for (const tenant of this.#served.keys()) if (!present.has(tenant)) this.#served.delete(tenant);
+    // whoever comes new begins where the least served stands
+    const least = Math.min(...this.#served.values());
+    for (const tenant of present)
+      if (!this.#served.has(tenant)) this.#served.set(tenant, Number.isFinite(least) ? least : 0);
+    let room = capacity;
+    while (room > 0) {
+      const next = this.#next(prompts, counts);
+      if (next < 0) break;
+      const { tenant, left } = prompts[next] as PromptLeft;
+      const count = Math.min(left, room);
+      counts[next] = count;
+      room -= count;
+      this.#served.set(tenant, (this.#served.get(tenant) ?? 0) + count);
+      this.#shortestNext = !this.#shortestNext;
+    }
+    return counts;
+  }
+
+  #next(prompts: readonly PromptLeft[], counts: readonly number[]): number {
+    let best = -1;
+    for (let i = 0; i < prompts.length; i++) {
+      if (counts[i] !== 0) continue;
+      const candidate = prompts[i] as PromptLeft;
+      const chosen = prompts[best];
+      if (!chosen) best = i;
+      else if (candidate.tenant === chosen.tenant) {
+        if (this.#shortestNext && candidate.left < chosen.left) best = i;
+      } else if ((this.#served.get(candidate.tenant) ?? 0) < (this.#served.get(chosen.tenant) ?? 0)) best = i;
+    }
+    return best;
+  }
+}
+
+export function countByTenant(requests: Iterable<{ tenant: string }>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { tenant } of requests) counts.set(tenant, (counts.get(tenant) ?? 0) + 1);
+  return counts;
 }
