@@ -15,13 +15,14 @@ export class LoraAdapter {
   }
 
   /**
-   * Loads an adapter on another thread. No context of the model may be decoding meanwhile.
+   * Loads an adapter on another thread. Waits until no context of the model decodes, and they wait for it: libllama
+   * keeps a list of adapters in the model, which a decode may read.
    * @param file path of a GGUF that was checked against the model
    * @throws FreeholdError model_failed
    */
   static async load(native: Native, model: Model, file: string): Promise<LoraAdapter> {
     const parent = handleOf(model);
-    const pointer = await parent.whileBusy((owner) => callAsync(native.llama.llama_adapter_lora_init, owner, file));
+    const pointer = await parent.whileAlone((owner) => callAsync(native.llama.llama_adapter_lora_init, owner, file));
     if (!pointer) {
       throw new FreeholdError('model_failed', `The native library could not load the adapter ${path.basename(file)}.`, {
         hint: 'The lines above in the log say why.',

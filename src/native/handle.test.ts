@@ -38,6 +38,34 @@ describe('Handle', () => {
     expect(child.disposed).toBe(true);
   });
 
+  it('is had alone once its children are idle, and they wait until it is given back', async () => {
+    const parent = new Handle('parent', 1, () => {});
+    const child = new Handle('child', 2, () => {}, parent);
+    const order: string[] = [];
+    const finish: (() => void)[] = [];
+    const work = (name: string) => async () => {
+      order.push(`${name} begins`);
+      await new Promise<void>((resolve) => finish.push(resolve));
+      order.push(`${name} ends`);
+    };
+    const settle = () => new Promise(setImmediate);
+    const all = [
+      child.whileBusy(work('decode')),
+      parent.whileAlone(work('load')),
+      child.whileBusy(work('next decode')),
+    ];
+    for (let step = 0; step < 3; step++) {
+      await settle();
+      expect(() => parent.dispose()).toThrow(/native call/);
+      finish.shift()?.();
+    }
+    await Promise.all(all);
+    const inTurn = ['decode', 'load', 'next decode'].flatMap((name) => [`${name} begins`, `${name} ends`]);
+    expect(order).toEqual(inTurn);
+    await expect(parent.whileAlone(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(await child.whileBusy(async (pointer) => pointer)).toBe(2);
+  });
+
   it('is reached through its owner', () => {
     const owner = {};
     attachHandle(owner, new Handle('thing', 9, () => {}));

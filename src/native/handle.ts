@@ -15,6 +15,9 @@ export class Handle {
   readonly #children = new Set<Handle>();
   #parent: Handle | undefined;
   #busy = 0;
+  /** While someone has the object and its children to himself: settles when he is done. */
+  #alone: Promise<unknown> | undefined;
+  #whenIdle: (() => void) | undefined;
 
   /**
    * @param kind name for messages, e.g. `model`
@@ -43,13 +46,55 @@ export class Handle {
 
   /** Runs `work` on another thread's behalf: until it settles the handle cannot be disposed. */
   async whileBusy<T>(work: (pointer: Pointer) => Promise<T>): Promise<T> {
+    for (let gate = this.#gate(); gate; gate = this.#gate()) await gate;
     const pointer = this.pointer;
     this.#busy += 1;
     try {
       return await work(pointer);
     } finally {
       this.#busy -= 1;
+      this.#tellIfIdle();
+      if (this.#parent) this.#parent.#tellIfIdle();
     }
+  }
+
+  /**
+   * The same for what other threads must not see half done: begins when nothing runs on this or a child, and lets
+   * nothing begin there until it settles.
+   */
+  async whileAlone<T>(work: (pointer: Pointer) => Promise<T>): Promise<T> {
+    while (this.#alone) await this.#alone;
+    let done = () => {};
+    this.#alone = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    try {
+      if (this.#anyBusy()) {
+        await new Promise<void>((resolve) => {
+          this.#whenIdle = resolve;
+        });
+      }
+      const pointer = this.pointer;
+      this.#busy += 1;
+      try {
+        return await work(pointer);
+      } finally {
+        this.#busy -= 1;
+      }
+    } finally {
+      this.#alone = undefined;
+      done();
+    }
+  }
+
+  #gate(): Promise<unknown> | undefined {
+    return this.#alone ?? (this.#parent ? this.#parent.#alone : undefined);
+  }
+
+  #tellIfIdle(): void {
+    if (!this.#whenIdle || this.#anyBusy()) return;
+    this.#whenIdle();
+    this.#whenIdle = undefined;
   }
 
   /** Frees children, then this. Does nothing the second time. */

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import koffi from 'koffi';
 import { FreeholdError, invariant } from '../lib/errors.ts';
+import { type LoraAdapter, setAdapters } from './adapters.ts';
 import { CpuThreadpool } from './cpu.ts';
 import { type Pooling, poolingTypes } from './embeddings.ts';
 import {
@@ -182,6 +183,7 @@ export class Context {
   /** Rows of logits that the last decode computed, and where they are. */
   #outputs = 0;
   #currentThreads: number;
+  #adapter: LoraAdapter | undefined;
   #logits: { address: unknown; rows: number; values: Float32Array } | undefined;
 
   private constructor(native: Native, model: Model, pointer: Pointer, threads: number) {
@@ -321,6 +323,13 @@ export class Context {
     if (read === state.length) return true;
     this.removeSequence(sequence);
     return false;
+  }
+
+  /** Adds an adapter to the weights for the decodes to come, or none. Costs nothing where it is the same as before. */
+  useAdapter(adapter: LoraAdapter | undefined): void {
+    if (adapter === this.#adapter) return;
+    setAdapters(this.#native, this, adapter ? [{ adapter, scale: 1 }] : []);
+    this.#adapter = adapter;
   }
 
   /** Lets the threads sleep until the next decode, which wakes them. */
