@@ -157,6 +157,8 @@ export interface ContextOptions {
   sequences: number;
   /** Most tokens of one decode call. Default 512; fewer where the whole cache is smaller. */
   batchTokens?: number;
+  /** Most tokens that go through the layers together; a larger batch takes several passes. Default and at most `batchTokens`. */
+  ubatchTokens?: number;
   /** Threads; 0: one per core. */
   threads?: number;
   /** One buffer of KV cells for all sequences in place of one each. Default false. */
@@ -217,7 +219,7 @@ export class Context {
     const bytes = defaultParams(llama.llama_context_default_params);
     bytes.writeUInt32LE(options.cells ?? options.contextTokens * options.sequences, contextParams.n_ctx);
     bytes.writeUInt32LE(batchTokens, contextParams.n_batch);
-    bytes.writeUInt32LE(batchTokens, contextParams.n_ubatch);
+    bytes.writeUInt32LE(Math.min(options.ubatchTokens ?? batchTokens, batchTokens), contextParams.n_ubatch);
     bytes.writeUInt32LE(options.sequences, contextParams.n_seq_max);
     bytes.writeInt32LE(threads, contextParams.n_threads);
     bytes.writeInt32LE(threads, contextParams.n_threads_batch);
