@@ -259,6 +259,11 @@ export function callAsync(call: CFunction, ...args: unknown[]): Promise<unknown>
   });
 }
 
+/** The build of libllama that was loaded, as it names itself. */
+export function libraryVersion({ llama }: Native): string {
+  return llama.llama_version();
+}
+
 /** Cores this process may use. */
 export function availableThreads(): number {
   return availableParallelism();
