@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FreeholdError } from '../lib/errors.ts';
 import { formatBytes } from '../lib/units.ts';
 import { diskError, writeFileDurably } from './disk.ts';
-import { get, Interrupted, type Patience } from './http.ts';
+import { get, Interrupted, type Patience, readSome } from './http.ts';
 
 export interface DownloadOptions {
   url: URL;
@@ -23,9 +23,17 @@ export interface DownloadOptions {
   signal: AbortSignal;
   /** Bytes of this file that are here, and how many there will be once known. */
   onBytes: (receivedBytes: number, totalBytes: number | undefined) => void;
-  /** Called when the size is first known and before anything is written; throws disk_full, does_not_fit. */
+  /**
+   * Called when the size is first known and before anything is written; throws disk_full, does_not_fit. Where the source
+   * states no size it is called again and again while the bytes come, with what has come as the size.
+   */
   beforeWrite?: (remainingBytes: number, sizeBytes: number) => Promise<void>;
 }
+
+/** Most bytes of one file: twice the largest known model whole, at full precision. */
+export const mostFileBytes = 4e12;
+/** How often, in bytes, the room for a file of unknown size is asked for again. */
+const stepBytes = 32e6;
 
 export const partPath = (file: string): string => `${file}.part`;
 const statePath = (file: string): string => `${file}.part.json`;
@@ -107,6 +115,10 @@ async function attempt(options: DownloadOptions): Promise<boolean> {
     );
   }
   const sizeBytes = options.sizeBytes ?? total;
+  if ((sizeBytes ?? 0) > mostFileBytes) {
+    await response.body?.cancel().catch(() => undefined);
+    throw tooLarge(what, url);
+  }
   const next: PartState = { url: addressOf(url) };
   const etag = response.headers.get('etag');
   // only a strong etag may be used with a range
@@ -121,7 +133,13 @@ async function attempt(options: DownloadOptions): Promise<boolean> {
     await response.body?.cancel().catch(() => undefined);
     throw error;
   }
-  await receive(response, start, sizeBytes, options);
+  try {
+    await receive(response, start, sizeBytes, options);
+  } catch (error) {
+    // what a body without an end has brought must not fill the disk, and nobody knows whether more of it is worth anything
+    if (error instanceof FreeholdError && sizeBytes === undefined) await discardPart(file);
+    throw error;
+  }
   return true;
 }
 
@@ -130,7 +148,7 @@ async function receive(
   response: Response,
   start: number,
   sizeBytes: number | undefined,
-  { file, url, signal, patience, onBytes }: DownloadOptions,
+  { file, what, url, signal, patience, onBytes, beforeWrite }: DownloadOptions,
 ): Promise<void> {
   let handle: FileHandle;
   try {
@@ -141,12 +159,20 @@ async function receive(
   }
   const reader = response.body?.getReader();
   let received = start;
+  /** Up to where there was room when it was last asked for; only where nobody stated a size. */
+  let allowed = sizeBytes ?? start;
   try {
     for (;;) {
       const chunk = reader ? await readSome(reader, url, patience, signal) : undefined;
       if (!chunk) break;
       if (sizeBytes !== undefined && received + chunk.length > sizeBytes) {
         throw new Interrupted(`${url.host} sent more than the ${sizeBytes} bytes it announced`);
+      }
+      if (received + chunk.length > allowed) {
+        const least = received + chunk.length;
+        if (least > mostFileBytes) throw tooLarge(what, url);
+        await beforeWrite?.(chunk.length + stepBytes, least);
+        allowed = least + stepBytes;
       }
       await write(handle, chunk, received, file);
       received += chunk.length;
@@ -163,6 +189,14 @@ async function receive(
   }
 }
 
+function tooLarge(what: string, url: URL): FreeholdError {
+  return new FreeholdError(
+    'download_failed',
+    `${url.host} sends more than ${formatBytes(mostFileBytes)} for ${what}, which is no model.`,
+    { hint: 'Check the address.' },
+  );
+}
+
 async function write(handle: FileHandle, chunk: Uint8Array, position: number, file: string): Promise<void> {
   let written = 0;
   try {
@@ -172,30 +206,6 @@ async function write(handle: FileHandle, chunk: Uint8Array, position: number, fi
     }
   } catch (error) {
     throw diskError(error, partPath(file), 'Writing');
-  }
-}
-
-async function readSome(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  url: URL,
-  patience: Patience,
-  signal: AbortSignal,
-): Promise<Uint8Array | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Interrupted(`${url.host} sent nothing for ${patience.silenceMs / 1000} s`)),
-      patience.silenceMs,
-    );
-  });
-  try {
-    const { done, value } = await Promise.race([reader.read(), silence]);
-    return done ? undefined : value;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error instanceof Interrupted ? error : new Interrupted(`${url.host}: connection broken`, undefined, error);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -4,6 +4,7 @@ import net from 'node:net';
 import type { Config } from '../lib/config.ts';
 import { FreeholdError } from '../lib/errors.ts';
 import { isLoopback } from '../lib/loopback.ts';
+import { formatBytes } from '../lib/units.ts';
 import { isRedirect, redirectTarget } from './redirects.ts';
 
 /** How long things may take, in milliseconds. Tests shorten them. */
@@ -150,6 +151,64 @@ export async function get(
   if (response.ok || response.status === 416) return response;
   await response.body?.cancel().catch(() => undefined);
   throw refusal(response, url, what);
+}
+
+/** The next piece of a body; undefined at its end. @throws Interrupted for silence and broken connections; the signal's reason */
+export async function readSome(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  url: URL,
+  patience: Patience,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Interrupted(`${url.host} sent nothing for ${patience.silenceMs / 1000} s`)),
+      patience.silenceMs,
+    );
+  });
+  try {
+    const { done, value } = await Promise.race([reader.read(), silence]);
+    return done ? undefined : value;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error instanceof Interrupted ? error : new Interrupted(`${url.host}: connection broken`, undefined, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * A whole body as text.
+ * @param mostBytes no honest answer is longer
+ * @throws Interrupted; FreeholdError download_failed for a longer one; the signal's reason
+ */
+export async function readText(
+  response: Response,
+  url: URL,
+  mostBytes: number,
+  patience: Patience,
+  signal: AbortSignal,
+): Promise<string> {
+  const reader = response.body?.getReader();
+  if (!reader) return '';
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for (;;) {
+      const piece = await readSome(reader, url, patience, signal);
+      if (!piece) return Buffer.concat(pieces).toString('utf8');
+      length += piece.length;
+      if (length > mostBytes) {
+        throw new FreeholdError('download_failed', `${url.host} answered with more than ${formatBytes(mostBytes)}.`, {
+          hint: 'Check the address: that is more than a list of files takes.',
+        });
+      }
+      pieces.push(piece);
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
 }
 
 function withoutToken({ authorization: _, ...rest }: Record<string, string>): Record<string, string> {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Config } from '../lib/config.ts';
 import { FreeholdError } from '../lib/errors.ts';
 import { formatBytes } from '../lib/units.ts';
-import { get, headersFor, Interrupted, type Patience } from './http.ts';
+import { get, headersFor, Interrupted, type Patience, readText } from './http.ts';
 import { preferenceOf, splitFileName } from './quantisation.ts';
 import { splitOf } from './split.ts';
 
@@ -33,6 +33,8 @@ const treeSchema = z.array(
 
 /** Most pages of a list that are read; a page has up to a thousand files. */
 const mostPages = 20;
+/** Most bytes of a page; a thousand files take less than one megabyte. */
+const mostPageBytes = 16e6;
 
 /** @throws FreeholdError source_refused, model_not_found, download_failed; Unreachable is for `probe` */
 export async function listRepository(
@@ -44,10 +46,10 @@ export async function listRepository(
   const files: HubFile[] = [];
   let next: URL | undefined = new URL(`${trimmed(config.hubEndpoint)}/api/models/${repo}/tree/main?recursive=true`);
   for (let page = 0; next && page < mostPages; page += 1) {
-    const response: Response = await getPatiently(next, repo, config, patience, signal);
+    const { text, headers }: Page = await getPatiently(next, repo, config, patience, signal);
     let parsed: z.infer<typeof treeSchema>;
     try {
-      parsed = treeSchema.parse(await response.json());
+      parsed = treeSchema.parse(JSON.parse(text));
     } catch (cause) {
       signal.throwIfAborted();
       throw new FreeholdError('download_failed', `${next.host} did not answer as a model hub for ${repo}.`, {
@@ -56,17 +58,23 @@ export async function listRepository(
       });
     }
     for (const entry of parsed) {
-      if (entry.type !== 'file') continue;
+      // half a character cannot be part of an address
+      if (entry.type !== 'file' || /\p{Surrogate}/u.test(entry.path)) continue;
       const file: HubFile = { path: entry.path, sizeBytes: entry.lfs?.size ?? entry.size };
       if (entry.lfs && /^[0-9a-f]{64}$/i.test(entry.lfs.oid)) file.sha256 = entry.lfs.oid.toLowerCase();
       files.push(file);
     }
-    const link: string | undefined = /<([^>]+)>;\s*rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
+    const link: string | undefined = /<([^>]+)>;\s*rel="next"/.exec(headers.get('link') ?? '')?.[1];
     const following: URL | undefined = link ? new URL(link, next) : undefined;
     // the token must not follow a link to elsewhere
     next = following?.origin === next.origin ? following : undefined;
   }
   return files;
+}
+
+interface Page {
+  text: string;
+  headers: Headers;
 }
 
 /** A second and a third try where the hub is busy or the line breaks. */
@@ -76,10 +84,11 @@ async function getPatiently(
   config: Pick<Config, 'hubEndpoint' | 'hubToken'>,
   patience: Patience,
   signal: AbortSignal,
-): Promise<Response> {
+): Promise<Page> {
   for (let failures = 1; ; failures += 1) {
     try {
-      return await get(url, headersFor(url, config), `the repository ${repo}`, patience, signal);
+      const response = await get(url, headersFor(url, config), `the repository ${repo}`, patience, signal);
+      return { text: await readText(response, url, mostPageBytes, patience, signal), headers: response.headers };
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
       if (failures >= Math.min(3, patience.attempts)) {

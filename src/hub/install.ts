@@ -2,7 +2,7 @@
 // A model is either not there or there whole: parts gather under other names, and nothing is listed before it is right.
 import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { readGguf } from '../formats/gguf/read.ts';
+import { checkParts, readGguf } from '../formats/gguf/read.ts';
 import type { Config } from '../lib/config.ts';
 import { asFreeholdError, FreeholdError } from '../lib/errors.ts';
 import { describeFile } from './describe.ts';
@@ -191,6 +191,7 @@ export async function accept(
     found.push(await checkFile(file, wanted.name, signal, (bytes) => meter.update(before + bytes, total)));
     before += sizes[index] ?? 0;
   }
+  await checkTogether(arrived, wanted.name);
   const manifest: Manifest = {
     version: 1,
     name: wanted.name,
@@ -222,13 +223,9 @@ async function checkFile(
   signal: AbortSignal,
   onBytes: (bytes: number) => void,
 ): Promise<string> {
-  const discard = async () => {
-    await discardPart(place);
-    await rm(at, { force: true });
-  };
   const found = await sha256Of(at, signal, onBytes);
   if (sha256 && found !== sha256.toLowerCase()) {
-    await discard();
+    await discard({ place, at });
     throw new FreeholdError(
       'checksum_mismatch',
       `${name} arrived with the SHA-256 ${found}, and its source states ${sha256}. It was deleted.`,
@@ -238,21 +235,41 @@ async function checkFile(
   try {
     await readGguf(at, { maxArrayLength: 64 });
   } catch (thrown) {
-    const error = asFreeholdError(thrown);
-    if (error.code === 'gguf_invalid' && !sha256) {
-      await discard();
-      throw error;
-    }
-    throw new FreeholdError(
-      error.code,
-      `${error.message} The download is complete${sha256 ? ' and its checksum is right' : ''}; it is kept in ${at}.`,
-      {
-        cause: error,
-        hint: `To check it again without fetching it again, pull again (with a newer Freehold, perhaps). To delete it: freehold rm ${name}`,
-      },
-    );
+    throw await notAccepted(thrown, [{ place, at, ...(sha256 ? { sha256 } : {}) }], name);
   }
   return found;
+}
+
+/** Each file was right by itself; this checks that they are one model: a part without its others cannot be loaded. */
+async function checkTogether(arrived: readonly Arrived[], name: string): Promise<void> {
+  try {
+    await checkParts(arrived.map(({ at }) => at));
+  } catch (thrown) {
+    throw await notAccepted(thrown, arrived, name);
+  }
+}
+
+/** Deletes files that can never become right, keeps those that are what their source states; makes the error that says so. */
+async function notAccepted(thrown: unknown, files: readonly Arrived[], name: string): Promise<FreeholdError> {
+  const error = asFreeholdError(thrown);
+  const stated = files.every(({ sha256 }) => sha256 !== undefined);
+  if (error.code === 'gguf_invalid' && !stated) {
+    for (const file of files) await discard(file);
+    return error;
+  }
+  return new FreeholdError(
+    error.code,
+    `${error.message} The download is complete${stated ? ' and its checksum is right' : ''}; it is kept in ${files.map(({ at }) => at).join(', ')}.`,
+    {
+      cause: error,
+      hint: `To check it again without fetching it again, pull again (with a newer Freehold, perhaps). To delete it: freehold rm ${name}`,
+    },
+  );
+}
+
+async function discard({ place, at }: Arrived): Promise<void> {
+  await discardPart(place);
+  await rm(at, { force: true });
 }
 
 /** The model of a manifest that was just written. */

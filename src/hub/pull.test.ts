@@ -14,6 +14,7 @@ import {
   sha256,
   startHub,
 } from '../../test/support/loopback-hub.ts';
+import { splitModel } from '../../test/support/split-model.ts';
 import { type Config, resolveConfig } from '../lib/config.ts';
 import { FreeholdError } from '../lib/errors.ts';
 import { findLocalModel, listLocalModels, removeLocalModel } from './models.ts';
@@ -54,6 +55,7 @@ const failure = async (work: Promise<unknown>): Promise<FreeholdError> => {
   expect(error).toBeInstanceOf(FreeholdError);
   return error as FreeholdError;
 };
+const sizeOf = (parts: Buffer[]) => parts.reduce((total, part) => total + part.length, 0);
 const downloads = () => hub.seen.filter((request) => request.path.includes('/resolve/'));
 const stored = () => readdir(path.join(home, 'models'));
 
@@ -172,20 +174,39 @@ describe('pulling from the hub', () => {
   });
 
   it('pulls all parts of a split model', async () => {
-    const parts = new Map([1, 2].map((part) => [`folder/Big-Q4_0-0000${part}-of-00002.gguf`, fixture] as const));
+    const bytes = await splitModel(fixture, 2);
+    const parts = bytes.map((part, index) => [`folder/Big-Q4_0-0000${index + 1}-of-00002.gguf`, part] as const);
     hub.repositories.set(repo, new Map([...parts, ['mmproj-Big.gguf', fixture]]));
     const model = await pull(`hf:${repo}`);
-    expect(model).toMatchObject({ name: 'big:q4_0', sizeBytes: 2 * fixture.length });
+    expect(model).toMatchObject({ name: 'big:q4_0', sizeBytes: sizeOf(bytes) });
     expect(path.basename(model.file)).toBe('big@q4_0-00001-of-00002.gguf');
     expect((await stored()).filter((name) => name.endsWith('.gguf'))).toHaveLength(2);
     await removeLocalModel('big:q4_0', config);
     expect(await stored()).toEqual([]);
   });
 
+  it('refuses parts that are not the parts of one model, and says which is wrong', async () => {
+    const [first, second] = (await splitModel(fixture, 2)) as [Buffer, Buffer];
+    const third = (await splitModel(fixture, 3))[1] as Buffer;
+    for (const [wrong, reason] of [
+      [[first, fixture], /part 2 of 2, but inside it is not part of a split model/],
+      [[second, first], /part 1 of 2, but inside it is part 2 of 2/],
+      [[first, third], /part 2 of 2, but inside it is part 2 of 3/],
+      [[first, Buffer.from('no model')], /GGUF/],
+    ] as const) {
+      hub.repositories.set(repo, new Map(wrong.map((part, index) => [`B-0000${index + 1}-of-00002.gguf`, part])));
+      const error = await failure(pull(`hf:${repo}`));
+      expect(error).toMatchObject({ code: 'gguf_invalid', message: expect.stringMatching(reason) });
+      expect(await listLocalModels(config)).toEqual([]);
+      await removeLocalModel('b', config);
+    }
+    // one part under the name of a whole model
+    hub.repositories.set(repo, new Map([[file, first]]));
+    expect((await failure(pull(`hf:${repo}`))).message).toMatch(/inside it is part 1 of 2/);
+  });
+
   it('does not fetch again the parts that a killed pull had put in place', async () => {
-    const second = Buffer.from(fixture);
-    second.fill(7, second.length - 4096);
-    const bytes = [fixture, second];
+    const bytes = await splitModel(fixture, 2);
     hub.repositories.set(
       repo,
       new Map(bytes.map((part, index) => [`Big-Q4_0-0000${index + 1}-of-00002.gguf`, part] as const)),
@@ -196,14 +217,14 @@ describe('pulling from the hub', () => {
     await rename(places[1]!, `${places[1]}.part`);
     expect(await listLocalModels(config)).toEqual([]);
     hub.seen.length = 0;
-    expect(await pull(`hf:${repo}`)).toMatchObject({ name: 'big:q4_0', sizeBytes: 2 * fixture.length });
+    expect(await pull(`hf:${repo}`)).toMatchObject({ name: 'big:q4_0', sizeBytes: sizeOf(bytes) });
     expect(downloads().map((request) => path.basename(request.path))).toEqual(['Big-Q4_0-00002-of-00002.gguf']);
     for (const [index, place] of places.entries()) expect(await readFile(place)).toEqual(bytes[index]);
     expect((await stored()).filter((name) => name.includes('.part'))).toEqual([]);
 
     // one that was altered in between is found out, and fetched with the next pull
     await rename(places[1]!, `${places[1]}.part`);
-    await writeFile(places[0]!, Buffer.alloc(fixture.length));
+    await writeFile(places[0]!, Buffer.alloc(bytes[0]!.length));
     expect((await failure(pull(`hf:${repo}`))).code).toBe('checksum_mismatch');
     expect(await pull(`hf:${repo}`)).toMatchObject({ name: 'big:q4_0' });
     for (const [index, place] of places.entries()) expect(await readFile(place)).toEqual(bytes[index]);

@@ -37,6 +37,8 @@ describe('a reference', () => {
     ['http://elsewhere.example/x.gguf'],
     ['https://user:password@elsewhere.example/x.gguf'],
     ['what is this'],
+    ['https://elsewhere.example/%.gguf'],
+    ['https://elsewhere.example/%ff.gguf'],
   ])('%s is refused, and the forms there are are named', (text) => {
     expect(() => parse(text)).toThrow(
       expect.objectContaining({ code: 'invalid_request', hint: expect.stringContaining('hf:owner/repo') }),

@@ -70,6 +70,14 @@ function parseUrl(given: string, hubEndpoint: string): ModelReference {
   if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
     throw refuse(given, 'plain http is accepted from this machine only; use https');
   }
+  try {
+    decodeURIComponent(url.pathname);
+  } catch {
+    throw refuse(
+      given,
+      'a % in it is not followed by two hexadecimal digits of valid text; write %25 for the sign itself',
+    );
+  }
   if (url.username || url.password) throw refuse(given.replace(/\/\/[^@]*@/, '//'), 'a URL may not carry a password');
   if (url.origin === new URL(hubEndpoint).origin) {
     const found = /^\/([^/]+)\/([^/]+)(?:\/(?:resolve|blob)\/main\/(.+))?\/?$/.exec(url.pathname);

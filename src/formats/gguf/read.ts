@@ -91,10 +91,19 @@ export async function splitParts(file: string): Promise<string[]> {
   const files = Array.from({ length: count }, (_, index) =>
     path.join(path.dirname(file), `${match?.[1]}-${fiveDigits(index + 1)}-of-${match?.[3]}.gguf`),
   );
+  await checkParts(files);
+  return files;
+}
+
+/**
+ * Checks that files, whatever their names, are the parts of one model, all of them and in order.
+ * @throws FreeholdError gguf_invalid; file_not_found; file_io
+ */
+export async function checkParts(files: readonly string[]): Promise<void> {
   const seen = new Set<string>();
   let promised: number | undefined;
   for (const [index, part] of files.entries()) {
-    const { tensors, metadata } = await readPart(part, index, count);
+    const { tensors, metadata } = await readPart(part, index, files.length);
     promised ??= metadataNumber({ metadata }, 'split.tensors.count');
     for (const { name } of tensors) {
       if (seen.has(name)) throw splitError(part, `holds the tensor ${JSON.stringify(name)}, which an earlier part has`);
@@ -102,9 +111,8 @@ export async function splitParts(file: string): Promise<string[]> {
     }
   }
   if (promised !== undefined && promised !== seen.size) {
-    throw splitError(file, `and its other parts hold ${seen.size} tensors together, expected ${promised}`);
+    throw splitError(`${files[0]}`, `and its other parts hold ${seen.size} tensors together, expected ${promised}`);
   }
-  return files;
 }
 
 const fiveDigits = (number: number) => String(number).padStart(5, '0');
@@ -119,9 +127,10 @@ async function readPart(file: string, index: number, count: number): Promise<Ggu
   const part = await readGguf(file, { maxArrayLength: 0 });
   const saidCount = metadataNumber(part, 'split.count') ?? 0;
   const saidIndex = metadataNumber(part, 'split.no') ?? 0;
-  if (saidCount !== count || saidIndex !== index) {
+  if (Math.max(saidCount, 1) !== count || saidIndex !== index) {
     const said = saidCount > 1 ? `part ${saidIndex + 1} of ${saidCount}` : 'not part of a split model';
-    throw splitError(file, `is named part ${index + 1} of ${count}, but inside it is ${said}`);
+    const expected = count > 1 ? `is named part ${index + 1} of ${count}` : 'is named as a model of one file';
+    throw splitError(file, `${expected}, but inside it is ${said}`);
   }
   return part;
 }
