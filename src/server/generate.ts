@@ -3,16 +3,18 @@
 import { asFreeholdError, FreeholdError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
 import { settledWithin } from '../lib/settled.ts';
-import type { GenerateEvent, TextModel } from '../lib/text-model.ts';
+import type { TextModel } from '../lib/text-model.ts';
 import {
   type AnswerMeta,
   type Completion,
   type GenerationTiming,
-  gather,
   type ParsedRequest,
   type StreamEncoder,
+  startGathering,
 } from '../wire/completion.ts';
+import { inSchema } from '../wire/response-schema.ts';
 import { publicError } from './answer-error.ts';
+import { type AnswerEvent, generateAnswers } from './answers.ts';
 import type { AppContext, Services } from './context.ts';
 import { createEventStream } from './event-stream.ts';
 import { report } from './guard.ts';
@@ -21,8 +23,8 @@ export interface Call {
   parsed: ParsedRequest;
   /** Prefix of the answer's id, e.g. `msg`. */
   idPrefix: string;
-  /** A whole answer in the protocol's shape. */
-  body(completion: Completion, meta: AnswerMeta): unknown;
+  /** Whole answers in the protocol's shape: as many as were asked for. */
+  body(completions: [Completion, ...Completion[]], meta: AnswerMeta): unknown;
   /** A streamed one. */
   encoder(meta: AnswerMeta): StreamEncoder;
 }
@@ -71,9 +73,11 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
   try {
     const events = watched(model, parsed, abort.signal, stopwatch);
     if (parsed.stream) return await stream(c, services, call.encoder(meta), events, abort, finish);
-    const completion = await gather(events);
+    const gatherings = Array.from({ length: parsed.answers ?? 1 }, startGathering);
+    for await (const { answer, event } of events) gatherings[answer]?.add(event);
     finish();
-    return c.json(call.body(completion, meta) as object);
+    const completions = gatherings.map((gathering) => gathering.end()) as [Completion, ...Completion[]];
+    return c.json(call.body(completions, meta) as object);
   } catch (thrown) {
     finish(asFreeholdError(thrown));
     throw thrown;
@@ -99,11 +103,15 @@ function abortWith(...signals: (AbortSignal | undefined)[]): { abort: AbortContr
   };
 }
 
-async function* watched(model: TextModel, { request }: ParsedRequest, signal: AbortSignal, stopwatch: Stopwatch) {
+async function* watched(model: TextModel, parsed: ParsedRequest, signal: AbortSignal, stopwatch: Stopwatch) {
   if (signal.aborted) throw new FreeholdError('cancelled', 'The caller went away.');
-  for await (const event of model.generate(request, signal)) {
-    stopwatch.see(event);
-    yield event;
+  try {
+    for await (const item of generateAnswers(model, parsed.request, parsed.answers ?? 1, signal)) {
+      stopwatch.see(item);
+      yield item;
+    }
+  } catch (error) {
+    throw inSchema(error, parsed.schemaField);
   }
 }
 
@@ -111,7 +119,7 @@ async function stream(
   c: AppContext,
   services: Services,
   encoder: StreamEncoder,
-  events: AsyncGenerator<GenerateEvent>,
+  events: AsyncGenerator<AnswerEvent>,
   abort: AbortController,
   finish: (error?: FreeholdError) => void,
 ): Promise<Response> {
@@ -139,7 +147,7 @@ async function stream(
       for (;;) {
         const { done, value } = await next;
         if (done) break;
-        const text = encoder.encode(value);
+        const text = encoder.encode(value.event, value.answer);
         if (text !== '') {
           out.write(text);
           keepAlive.refresh();
@@ -163,7 +171,7 @@ async function stream(
 }
 
 interface Stopwatch {
-  see(event: GenerateEvent): void;
+  see(item: AnswerEvent): void;
   timing(outputTokens: number): GenerationTiming;
   readonly usage: { inputTokens: number; cachedTokens: number; outputTokens: number };
 }
@@ -171,23 +179,27 @@ interface Stopwatch {
 function createStopwatch(arrivedMs: number): Stopwatch {
   let firstMs: number | undefined;
   let lastMs: number | undefined;
-  let pieces = 0;
+  /** Output tokens of each answer, as far as known. */
+  const outputs: number[] = [];
   const usage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
   const rounded = (value: number) => Math.round(value * 10) / 10;
+  const setOutput = (answer: number, tokens: number) => {
+    usage.outputTokens += tokens - (outputs[answer] ?? 0);
+    outputs[answer] = tokens;
+  };
   return {
     usage,
-    see(event) {
-      if (event.type === 'start') {
-        usage.inputTokens = event.inputTokens;
-        usage.cachedTokens = event.cachedTokens;
-      } else if (event.type === 'usage') {
-        usage.outputTokens = event.outputTokens;
-        usage.inputTokens = event.inputTokens;
-        usage.cachedTokens = event.cachedTokens;
+    see({ answer, event }) {
+      if (event.type === 'start' || event.type === 'usage') {
+        // several answers share one prompt
+        if (answer === 0) {
+          usage.inputTokens = event.inputTokens;
+          usage.cachedTokens = event.cachedTokens;
+        }
+        if (event.type === 'usage') setOutput(answer, event.outputTokens);
       } else if (event.type !== 'stop') {
         // until the engine tells, a piece counts as a token: what is known when a caller leaves early
-        pieces += 1;
-        usage.outputTokens = pieces;
+        setOutput(answer, (outputs[answer] ?? 0) + 1);
         lastMs = performance.now();
         firstMs ??= lastMs;
       }

@@ -1,7 +1,7 @@
 // What every protocol's answers share: the events of one generation gathered into one value, and the shape of an
 // encoder that turns events into the text of a stream. Pure; knows no protocol and no clock.
 import type { FreeholdError } from '../lib/errors.ts';
-import type { Block, GenerateEvent, GenerateRequest, StopReason, Usage } from '../lib/text-model.ts';
+import type { Block, GeneratedToken, GenerateEvent, GenerateRequest, StopReason, Usage } from '../lib/text-model.ts';
 
 /** What the server knows about an answer and the model does not. */
 export interface AnswerMeta {
@@ -28,6 +28,10 @@ export interface ParsedRequest {
   model: string;
   stream: boolean;
   request: GenerateRequest;
+  /** How many answers, each generated for itself. Default 1. */
+  answers?: number;
+  /** Place of the answer's schema in the request, as the protocol spells it. */
+  schemaField?: string;
 }
 
 /** Who asks, for the canonical request. */
@@ -36,10 +40,13 @@ export interface RequestContext {
   traceId: string;
 }
 
-/** Turns the events of one generation, in order, into the text of a stream. */
+/** Turns the events of one request's answers, those of each in order, into the text of a stream. */
 export interface StreamEncoder {
-  /** The bytes-to-be of this event; empty when it has none. */
-  encode(event: GenerateEvent): string;
+  /**
+   * The bytes-to-be of this event; empty when it has none.
+   * @param answer which of several answers it belongs to, from 0. Default 0
+   */
+  encode(event: GenerateEvent, answer?: number): string;
   /** What ends a stream that already began, after a failure. */
   fail(error: FreeholdError, requestId: string): string;
   /** Something harmless that keeps the connection awake. */
@@ -50,16 +57,23 @@ export interface StreamEncoder {
 export interface Completion {
   /** text, thinking and tool-use blocks, in order. */
   blocks: Block[];
+  /** The tokens of its text, where the request asked for their log probabilities. */
+  logprobs?: GeneratedToken[];
   usage: Usage;
   stopReason: StopReason;
   stopSequence: string | undefined;
 }
 
-/**
- * Gathers a generation to its end.
- * @throws whatever the generation throws
- */
-export async function gather(events: AsyncIterable<GenerateEvent>): Promise<Completion> {
+/** One whole answer in the making. */
+export interface Gathering {
+  /** Takes the next event. */
+  add(event: GenerateEvent): void;
+  /** What there is, after the last event. */
+  end(): Completion;
+}
+
+/** Gathers the events of one generation as they come. */
+export function startGathering(): Gathering {
   const completion: Completion = {
     blocks: [],
     usage: { inputTokens: 0, cachedTokens: 0, outputTokens: 0 },
@@ -76,7 +90,7 @@ export async function gather(events: AsyncIterable<GenerateEvent>): Promise<Comp
     open = undefined;
     tool = undefined;
   };
-  for await (const event of events) {
+  const add = (event: GenerateEvent) => {
     switch (event.type) {
       case 'start':
         usage.inputTokens = event.inputTokens;
@@ -90,6 +104,10 @@ export async function gather(events: AsyncIterable<GenerateEvent>): Promise<Comp
           open = { type, parts: [] };
         }
         open?.parts.push(event.text);
+        if (event.type === 'text-delta' && event.logprobs) {
+          completion.logprobs ??= [];
+          completion.logprobs.push(...event.logprobs);
+        }
         break;
       }
       case 'tool-use-start':
@@ -116,9 +134,14 @@ export async function gather(events: AsyncIterable<GenerateEvent>): Promise<Comp
       default:
         event satisfies never;
     }
-  }
-  close();
-  return completion;
+  };
+  return {
+    add,
+    end() {
+      close();
+      return completion;
+    },
+  };
 }
 
 function toolInput(json: string): unknown {
@@ -129,4 +152,10 @@ function toolInput(json: string): unknown {
     // an answer cut off by max_tokens: hand on what there is
     return { partial_json: json };
   }
+}
+
+/** Usage of several answers to one prompt, which counts once: the first computed it, the others share it. */
+export function totalUsage(usages: readonly Usage[]): Usage {
+  const { inputTokens, cachedTokens } = usages[0] ?? { inputTokens: 0, cachedTokens: 0 };
+  return { inputTokens, cachedTokens, outputTokens: usages.reduce((sum, { outputTokens }) => sum + outputTokens, 0) };
 }

@@ -2,7 +2,13 @@
 // was asked. What it does can be replaced for one test.
 import type { LocalModelState, LocalTextModel } from '../../src/infer/client.ts';
 import { FreeholdError } from '../../src/lib/errors.ts';
-import type { EmbedRequest, GenerateEvent, GenerateRequest, RerankRequest } from '../../src/lib/text-model.ts';
+import type {
+  EmbedRequest,
+  GeneratedToken,
+  GenerateEvent,
+  GenerateRequest,
+  RerankRequest,
+} from '../../src/lib/text-model.ts';
 
 export type Generate = (request: GenerateRequest, signal: AbortSignal) => AsyncIterable<GenerateEvent>;
 
@@ -20,6 +26,17 @@ export interface FakeModel extends LocalTextModel {
 }
 
 export const fakePieces = ['Hello', ' from', ' the', ' fake', ' model', '.'];
+
+/** A piece as a token: its number is its length, and the tokens in its place are shorter pieces of it. */
+export function fakeToken(piece: string, count: number): GeneratedToken {
+  const entry = (text: string) => ({
+    token: text.length,
+    logprob: text.length - piece.length - 0.5,
+    bytes: [...Buffer.from(text)],
+  });
+  const top = Array.from({ length: count }, (_, i) => entry(piece.slice(0, Math.max(0, piece.length - i))));
+  return { ...entry(piece), top };
+}
 
 /** Every word of system and messages is a token. */
 export function countWords(request: GenerateRequest): number {
@@ -136,7 +153,10 @@ export function createFakeModel(
         return;
       }
       outputTokens += 1;
-      yield { type: 'text-delta', text: piece };
+      const { logprobs } = request.sampling ?? {};
+      yield logprobs === undefined
+        ? { type: 'text-delta', text: piece }
+        : { type: 'text-delta', text: piece, logprobs: [fakeToken(piece, logprobs)] };
     }
     yield { type: 'usage', inputTokens, cachedTokens: Math.min(1, inputTokens), outputTokens };
     yield { type: 'stop', reason: 'end-turn' };

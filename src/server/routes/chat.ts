@@ -13,7 +13,7 @@ export function addChatRoutes(app: App, services: Services): void {
       parsed,
       idPrefix: 'chatcmpl',
       body: chatBody,
-      encoder: (meta) => chatStream(meta, parsed.includeUsage),
+      encoder: (meta) => chatStream(meta, parsed),
     });
   });
 }

@@ -11,7 +11,12 @@ export function addMessageRoutes(app: App, services: Services): void {
   const { bodyLimitBytes } = services.config;
   app.post('/v1/messages', async (c) => {
     const parsed = parseMessages(await readJson(c, bodyLimitBytes), requestContext(c));
-    return respond(c, services, { parsed, idPrefix: 'msg', body: messageBody, encoder: messageStream });
+    return respond(c, services, {
+      parsed,
+      idPrefix: 'msg',
+      body: ([completion], meta) => messageBody(completion, meta),
+      encoder: messageStream,
+    });
   });
   app.post('/v1/messages/count_tokens', async (c) => {
     const { model, request } = parseCountTokens(await readJson(c, bodyLimitBytes), requestContext(c));

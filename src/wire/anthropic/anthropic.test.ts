@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FreeholdError } from '../../lib/errors.ts';
 import type { GenerateEvent } from '../../lib/text-model.ts';
-import { type AnswerMeta, gather } from '../completion.ts';
+import { type AnswerMeta, type Completion, startGathering } from '../completion.ts';
 import { messageBody, messageStream } from './answer.ts';
 import { anthropicError } from './errors.ts';
 import { anthropicModelList } from './models.ts';
@@ -10,6 +10,7 @@ import { parseCountTokens, parseMessages } from './request.ts';
 
 const context = { tenant: 't', traceId: 'trace' };
 const user = { role: 'user', content: 'hi' };
+const anyObject = { type: 'json_schema', schema: { type: 'object' } };
 const valid = { model: 'm', max_tokens: 10, messages: [user] };
 const parse = (changes: object) => parseMessages({ ...valid, ...changes }, context);
 
@@ -160,7 +161,6 @@ describe('a bad request names the field and what was expected', () => {
     ['tools', { tools: [{ name: 'x' }] }, 'tools'],
     ['a tool choice', { tool_choice: { type: 'any' } }, 'tool_choice'],
     ['thinking', { thinking: { type: 'enabled', budget_tokens: 1024 } }, 'thinking.type'],
-    ['structured output', { output_config: { format: { type: 'json_schema' } } }, 'output_config.format'],
   ])('%s are refused by name', (_, changes, field) => {
     expect(() => parse(changes)).toThrow(expect.objectContaining({ code: 'unsupported', status: 400, field }));
   });
@@ -171,6 +171,20 @@ describe('a bad request names the field and what was expected', () => {
 
   it.each([[null], [[]], ['text'], [4], [true]])('%j is no request', (body) => {
     expect(() => parseMessages(body, context)).toThrow(expect.objectContaining({ code: 'invalid_request' }));
+  });
+
+  it.each<[string, object, string]>([
+    ['no schema', { output_config: { format: { type: 'json_schema' } } }, 'output_config.format.schema'],
+    ['another format', { output_config: { format: { type: 'xml', schema: {} } } }, 'output_config.format.type'],
+    ['two formats', { output_config: { format: anyObject }, output_format: anyObject }, 'output_format'],
+    ['no end', { output_config: { format: anyObject }, ignore_eos: true }, 'ignore_eos'],
+    [
+      'text to go on from',
+      { output_format: anyObject, messages: [user, { role: 'assistant', content: '{' }] },
+      'messages',
+    ],
+  ])('structured output with %s', (_, changes, field) => {
+    expect(() => parse(changes)).toThrow(expect.objectContaining({ code: 'invalid_request', status: 400, field }));
   });
 
   it('never fails in any other way, whatever is sent', () => {
@@ -219,8 +233,10 @@ const answer: GenerateEvent[] = [
   { type: 'stop', reason: 'tool-use' },
 ];
 
-async function* from(events: readonly GenerateEvent[]) {
-  yield* events;
+function gathered(events: readonly GenerateEvent[]): Completion {
+  const gathering = startGathering();
+  for (const event of events) gathering.add(event);
+  return gathering.end();
 }
 
 /** Reads an event stream as the vendor's SDK does: by its `event:` lines. */
@@ -236,7 +252,7 @@ function readStream(text: string): { event: string; data: Record<string, unknown
 
 describe('an answer', () => {
   it('is a message with its blocks in order', async () => {
-    expect(messageBody(await gather(from(answer)), meta)).toEqual({
+    expect(messageBody(gathered(answer), meta)).toEqual({
       id: 'msg_1',
       type: 'message',
       role: 'assistant',
@@ -303,7 +319,7 @@ describe('an answer', () => {
         const streamed = readStream(events.map((event) => encoder.encode(event)).join(''))
           .map(({ data }) => (data.delta as { text?: string } | undefined)?.text ?? '')
           .join('');
-        const whole = messageBody(await gather(from(events)), meta) as { content: { text: string }[] };
+        const whole = messageBody(gathered(events), meta) as { content: { text: string }[] };
         expect(streamed).toBe(whole.content[0]?.text);
       }),
     );

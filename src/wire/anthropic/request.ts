@@ -4,7 +4,8 @@ import { z } from 'zod';
 import type { FreeholdError } from '../../lib/errors.ts';
 import type { Block, GenerateRequest, Message, TextBlock } from '../../lib/text-model.ts';
 import type { ParsedRequest, RequestContext } from '../completion.ts';
-import { largestCount, samplingOf } from '../sampling.ts';
+import { type GivenSchema, holdTo } from '../response-schema.ts';
+import { largestCount, samplingFields, samplingOf } from '../sampling.ts';
 import { fieldError, validate } from '../validate.ts';
 
 const textBlock = z.looseObject({ type: z.literal('text'), text: z.string() });
@@ -27,6 +28,8 @@ const message = z.looseObject({
   content: z.union([z.string(), z.array(block)]),
 });
 
+const outputFormat = z.looseObject({ type: z.literal('json_schema'), schema: z.record(z.string(), z.unknown()) });
+
 const prompt = {
   model: z.string().min(1).max(500),
   messages: z.array(message).min(1),
@@ -34,12 +37,15 @@ const prompt = {
   tools: z.array(z.unknown()).nullish(),
   tool_choice: z.looseObject({ type: z.enum(['auto', 'any', 'tool', 'none']) }).nullish(),
   thinking: z.looseObject({ type: z.enum(['enabled', 'disabled', 'adaptive']) }).nullish(),
-  output_config: z.looseObject({ format: z.unknown().optional() }).nullish(),
-  output_format: z.unknown().optional(),
+  output_config: z.looseObject({ format: outputFormat.nullish() }).nullish(),
+  // where the beta had it
+  output_format: outputFormat.nullish(),
   mcp_servers: z.array(z.unknown()).nullish(),
 };
 
 const countTokensSchema = z.looseObject(prompt);
+
+type Prompt = z.output<typeof countTokensSchema>;
 
 const messagesSchema = z.looseObject({
   ...prompt,
@@ -47,11 +53,8 @@ const messagesSchema = z.looseObject({
   stop_sequences: z.array(z.string().min(1).max(1000)).max(64).nullish(),
   stream: z.boolean().nullish(),
   temperature: z.number().min(0).max(1).nullish(),
-  top_p: z.number().min(0).max(1).nullish(),
-  top_k: z.int().min(0).nullish(),
-  // ours: the vendor has neither
-  min_p: z.number().min(0).max(1).nullish(),
-  seed: z.int().nullish(),
+  // beyond temperature, top_p and top_k they are ours
+  ...samplingFields,
   metadata: z.looseObject({ user_id: z.string().nullish() }).nullish(),
 });
 
@@ -64,10 +67,17 @@ export function parseMessages(body: unknown, context: RequestContext): ParsedReq
   const request: GenerateRequest = {
     ...parsePrompt(given, context),
     maxTokens: Math.min(given.max_tokens, largestCount),
-    sampling: samplingOf(given),
+    sampling: samplingOf(given, 'dots'),
   };
   if (given.stop_sequences && given.stop_sequences.length > 0) request.stop = given.stop_sequences;
-  return { model: given.model, stream: given.stream ?? false, request };
+  if (given.ignore_eos) request.ignoreEnd = true;
+  const format = schemaOf(given);
+  return {
+    model: given.model,
+    stream: given.stream ?? false,
+    request,
+    ...(format && { schemaField: holdTo(request, format, String(format.path[0]), 'dots') }),
+  };
 }
 
 /** `POST /v1/messages/count_tokens`: the prompt's part of a request. */
@@ -76,7 +86,7 @@ export function parseCountTokens(body: unknown, context: RequestContext): { mode
   return { model: given.model, request: parsePrompt(given, context) };
 }
 
-function parsePrompt(given: z.output<typeof countTokensSchema>, { tenant, traceId }: RequestContext): GenerateRequest {
+function parsePrompt(given: Prompt, { tenant, traceId }: RequestContext): GenerateRequest {
   refuseUnsupported(given);
   const last = given.messages.length - 1;
   const messages = given.messages.map(({ role, content }, index): Message => {
@@ -106,7 +116,7 @@ function textOf(text: string): TextBlock[] {
   return text === '' ? [] : [{ type: 'text', text }];
 }
 
-function systemText(system: z.output<typeof countTokensSchema>['system']): string {
+function systemText(system: Prompt['system']): string {
   if (typeof system === 'string') return system;
   return (system ?? []).map(({ text }) => text).join('\n\n');
 }
@@ -130,7 +140,7 @@ function toBlock(item: z.output<typeof block>, path: (string | number)[]): Block
   }
 }
 
-function refuseUnsupported(given: z.output<typeof countTokensSchema>): void {
+function refuseUnsupported(given: Prompt): void {
   if (given.tools && given.tools.length > 0)
     throw unsupported(['tools'], 'Tools are not supported yet', 'Leave them out.');
   if (given.tool_choice?.type === 'any' || given.tool_choice?.type === 'tool') {
@@ -141,12 +151,16 @@ function refuseUnsupported(given: z.output<typeof countTokensSchema>): void {
   if (given.thinking?.type === 'enabled') {
     throw unsupported(['thinking', 'type'], 'Thinking is not supported yet', "Leave it out, or send 'disabled'.");
   }
-  if (given.output_config?.format !== undefined && given.output_config.format !== null) {
-    throw unsupported(['output_config', 'format'], 'Structured output is not supported yet', 'Leave it out.');
+}
+
+function schemaOf({ output_config: config, output_format: older }: Prompt): GivenSchema | undefined {
+  const newer = config?.format;
+  if (newer && older) {
+    const message = 'Contradicts output_config.format, which takes its place.';
+    throw fieldError('invalid_request', ['output_format'], message, 'dots', 'Send one of the two.');
   }
-  if (given.output_format !== undefined && given.output_format !== null) {
-    throw unsupported(['output_format'], 'Structured output is not supported yet', 'Leave it out.');
-  }
+  if (newer) return { schema: newer.schema, path: ['output_config', 'format', 'schema'] };
+  return older ? { schema: older.schema, path: ['output_format', 'schema'] } : undefined;
 }
 
 function unsupported(path: (string | number)[], message: string, hint?: string): FreeholdError {

@@ -1,7 +1,7 @@
 // Answers of `POST /v1/chat/completions`, whole and streamed. Pure: events in, JSON or text of the event stream out.
 import type { FreeholdError } from '../../lib/errors.ts';
-import type { GenerateEvent, StopReason, Usage } from '../../lib/text-model.ts';
-import type { AnswerMeta, Completion, StreamEncoder } from '../completion.ts';
+import type { GeneratedToken, GenerateEvent, StopReason, TokenLogprob, Usage } from '../../lib/text-model.ts';
+import { type AnswerMeta, type Completion, type StreamEncoder, totalUsage } from '../completion.ts';
 import { openaiErrorBody } from './errors.ts';
 
 function finishReason(reason: StopReason): string {
@@ -30,8 +30,35 @@ function usageOf({ inputTokens, cachedTokens, outputTokens }: Usage) {
   };
 }
 
-/** A whole answer. */
-export function chatBody(completion: Completion, meta: AnswerMeta): unknown {
+/** What the vendor says for a token that could not come at all: JSON has no infinity. */
+const impossible = -9999;
+
+/** Tokens with their log probabilities; a token that is a part of a character shows as U+FFFD, its bytes tell which. */
+function logprobsOf(tokens: readonly GeneratedToken[] | undefined) {
+  if (!tokens) return null;
+  const entry = ({ bytes, logprob }: TokenLogprob & { bytes: number[] }) => ({
+    token: new TextDecoder().decode(Uint8Array.from(bytes)),
+    logprob: Number.isFinite(logprob) ? logprob : impossible,
+    bytes,
+  });
+  return { content: tokens.map((token) => ({ ...entry(token), top_logprobs: token.top.map(entry) })), refusal: null };
+}
+
+/** A whole answer, with as many choices as there are completions. */
+export function chatBody(completions: readonly Completion[], meta: AnswerMeta): unknown {
+  const usage = totalUsage(completions.map((completion) => completion.usage));
+  return {
+    id: meta.id,
+    object: 'chat.completion',
+    created: meta.createdSeconds,
+    model: meta.model,
+    choices: completions.map(choiceOf),
+    usage: usageOf(usage),
+    freehold: { model: meta.model, ...meta.timing(usage.outputTokens) },
+  };
+}
+
+function choiceOf(completion: Completion, index: number) {
   const textOf = (type: 'text' | 'thinking') =>
     completion.blocks.flatMap((block) => (block.type === type ? [block.text] : [])).join('');
   const thinking = textOf('thinking');
@@ -42,79 +69,79 @@ export function chatBody(completion: Completion, meta: AnswerMeta): unknown {
   );
   const text = textOf('text');
   return {
-    id: meta.id,
-    object: 'chat.completion',
-    created: meta.createdSeconds,
-    model: meta.model,
-    choices: [
-      {
-        index: 0,
-        message: {
-          role: 'assistant',
-          content: text === '' && toolCalls.length > 0 ? null : text,
-          refusal: null,
-          ...(thinking === '' ? {} : { reasoning_content: thinking }),
-          ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls }),
-        },
-        logprobs: null,
-        finish_reason: finishReason(completion.stopReason),
-      },
-    ],
-    usage: usageOf(completion.usage),
-    freehold: { model: meta.model, ...meta.timing(completion.usage.outputTokens) },
+    index,
+    message: {
+      role: 'assistant',
+      content: text === '' && toolCalls.length > 0 ? null : text,
+      refusal: null,
+      ...(thinking === '' ? {} : { reasoning_content: thinking }),
+      ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls }),
+    },
+    logprobs: logprobsOf(completion.logprobs),
+    finish_reason: finishReason(completion.stopReason),
   };
 }
 
-/**
- * Encodes one generation as chunks: the role first, then deltas, the reason it ended, `[DONE]`.
- * @param includeUsage whether one more chunk, with empty choices, tells the usage
- */
-export function chatStream(meta: AnswerMeta, includeUsage: boolean): StreamEncoder {
+export interface ChatStreamOptions {
+  /** Whether one more chunk, with empty choices, tells the usage. Default false. */
+  includeUsage?: boolean;
+  /** How many answers there are. Default 1. */
+  answers?: number;
+}
+
+/** Encodes answers as chunks: of each the role first, then deltas, then the reason it ended; after all of them `[DONE]`. */
+export function chatStream(meta: AnswerMeta, options: ChatStreamOptions = {}): StreamEncoder {
+  const { includeUsage = false, answers = 1 } = options;
   const head = { id: meta.id, object: 'chat.completion.chunk', created: meta.createdSeconds, model: meta.model };
-  let toolIndex = -1;
-  let usage: Usage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
+  const usages = Array.from({ length: answers }, (): Usage => ({ inputTokens: 0, cachedTokens: 0, outputTokens: 0 }));
+  const toolIndexes = usages.map(() => -1);
+  let ended = 0;
 
   const line = (data: unknown) => `data: ${JSON.stringify(data)}\n\n`;
-  const chunk = (delta: object, finish: string | null = null, more: object = {}) =>
+  const chunk = (index: number, delta: object, more: { logprobs?: unknown; finish?: string; beside?: object } = {}) =>
     line({
       ...head,
-      choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
+      choices: [{ index, delta, logprobs: more.logprobs ?? null, finish_reason: more.finish ?? null }],
       ...(includeUsage ? { usage: null } : {}),
-      ...more,
+      ...more.beside,
     });
 
   return {
-    encode(event: GenerateEvent): string {
+    encode(event: GenerateEvent, answer = 0): string {
       switch (event.type) {
         case 'start':
-          usage = { ...usage, inputTokens: event.inputTokens, cachedTokens: event.cachedTokens };
-          return chunk({ role: 'assistant', content: '', refusal: null });
-        case 'text-delta':
-          return chunk({ content: event.text });
-        case 'thinking-delta':
-          return chunk({ reasoning_content: event.text });
-        case 'tool-use-start':
-          toolIndex += 1;
-          return chunk({
-            tool_calls: [
-              { index: toolIndex, id: event.id, type: 'function', function: { name: event.name, arguments: '' } },
-            ],
-          });
-        case 'tool-use-delta':
-          return chunk({ tool_calls: [{ index: toolIndex, function: { arguments: event.json } }] });
-        case 'tool-use-stop':
-          return '';
-        case 'usage':
-          usage = {
+          Object.assign(usages[answer] as Usage, {
             inputTokens: event.inputTokens,
             cachedTokens: event.cachedTokens,
-            outputTokens: event.outputTokens,
-          };
+          });
+          return chunk(answer, { role: 'assistant', content: '', refusal: null });
+        case 'text-delta':
+          return chunk(answer, { content: event.text }, { logprobs: logprobsOf(event.logprobs) });
+        case 'thinking-delta':
+          return chunk(answer, { reasoning_content: event.text });
+        case 'tool-use-start': {
+          const index = (toolIndexes[answer] as number) + 1;
+          toolIndexes[answer] = index;
+          const call = { index, id: event.id, type: 'function', function: { name: event.name, arguments: '' } };
+          return chunk(answer, { tool_calls: [call] });
+        }
+        case 'tool-use-delta':
+          return chunk(answer, { tool_calls: [{ index: toolIndexes[answer], function: { arguments: event.json } }] });
+        case 'tool-use-stop':
           return '';
+        case 'usage': {
+          const { inputTokens, cachedTokens, outputTokens } = event;
+          usages[answer] = { inputTokens, cachedTokens, outputTokens };
+          return '';
+        }
         case 'stop': {
+          ended += 1;
+          const finish = finishReason(event.reason);
+          if (ended < answers) return chunk(answer, {}, { finish });
+          const usage = totalUsage(usages);
           const freehold = { model: meta.model, ...meta.timing(usage.outputTokens) };
           return (
-            chunk({}, finishReason(event.reason), { freehold }) +
+            chunk(answer, {}, { finish, beside: { freehold } }) +
             (includeUsage ? line({ ...head, choices: [], usage: usageOf(usage) }) : '') +
             'data: [DONE]\n\n'
           );

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FreeholdError } from '../../lib/errors.ts';
 import type { GenerateEvent } from '../../lib/text-model.ts';
-import { type AnswerMeta, gather } from '../completion.ts';
+import { type AnswerMeta, type Completion, startGathering } from '../completion.ts';
 import { chatBody, chatStream } from './answer.ts';
 import { openaiError } from './errors.ts';
 import { parseChat } from './request.ts';
@@ -45,6 +45,7 @@ describe('a request', () => {
       model: 'm',
       stream: true,
       includeUsage: true,
+      answers: 1,
       request: {
         system: [{ type: 'text', text: 'one\n\ntwo' }],
         messages: [
@@ -53,7 +54,7 @@ describe('a request', () => {
           { role: 'user', content: [{ type: 'text', text: 'and' }] },
         ],
         maxTokens: 7,
-        sampling: { temperature: 1.5, topP: 0.9, topK: 3, minP: 0.2, seed: 42 },
+        sampling: { temperature: 1.5, topP: 0.9, topK: 3, minP: 0.2, frequencyPenalty: 0, seed: 42 },
         stop: ['END'],
         ...context,
       },
@@ -65,8 +66,42 @@ describe('a request', () => {
       model: 'm',
       stream: false,
       includeUsage: false,
+      answers: 1,
       request: { messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }], sampling: {}, ...context },
     });
+  });
+});
+
+describe('what an answer is held to', () => {
+  const schema = { type: 'object', properties: { a: { type: 'string' } } };
+  it.each<[string, object, object | undefined, string | undefined]>([
+    ['text', { type: 'text' }, undefined, undefined],
+    ['any object', { type: 'json_object' }, { type: 'object' }, 'response_format.schema'],
+    ['an object in llama-server’s way', { type: 'json_object', schema }, schema, 'response_format.schema'],
+    [
+      'a schema',
+      { type: 'json_schema', json_schema: { name: 'x', strict: true, schema } },
+      schema,
+      'response_format.json_schema.schema',
+    ],
+    [
+      'a schema that is not strict',
+      { type: 'json_schema', json_schema: { schema } },
+      schema,
+      'response_format.json_schema.schema',
+    ],
+  ])('%s', (_, response_format, responseSchema, schemaField) => {
+    const parsed = parse({ response_format });
+    expect([parsed.request.responseSchema, parsed.schemaField]).toEqual([responseSchema, schemaField]);
+  });
+});
+
+describe('log probabilities and several answers', () => {
+  it('are asked for', () => {
+    expect(parse({ logprobs: true }).request.sampling).toEqual({ logprobs: 0 });
+    expect(parse({ logprobs: true, top_logprobs: 4 }).request.sampling).toEqual({ logprobs: 4 });
+    expect(parse({ logprobs: false, top_logprobs: 0 }).request.sampling).toEqual({});
+    expect(parse({ n: 32 }).answers).toBe(32);
   });
 });
 
@@ -99,6 +134,29 @@ describe('a bad request names the field and what was expected', () => {
     ['one of several too long', { stop: ['a', 'x'.repeat(1001)] }, 'stop[1]', /At most 1000 characters/],
     ['an empty stop string', { stop: ['a', ''] }, 'stop[1]', /not be empty/],
     ['n of 0', { n: 0 }, 'n', /greater than or equal to 1/],
+    ['too many answers', { n: 33 }, 'n', /less than or equal to 32, but 33/],
+    ['log probabilities not asked for', { top_logprobs: 3 }, 'top_logprobs', /logprobs/],
+    ['too many of them', { logprobs: true, top_logprobs: 21 }, 'top_logprobs', /less than or equal to 20/],
+    ['a format of another type', { response_format: { type: 'xml' } }, 'response_format.type', /'text', 'json_object'/],
+    [
+      'a format without its schema',
+      { response_format: { type: 'json_schema', json_schema: { name: 'x' } } },
+      'response_format.json_schema.schema',
+      /Field required/,
+    ],
+    [
+      'a schema that is no object',
+      { response_format: { type: 'json_schema', json_schema: { schema: [] } } },
+      'response_format.json_schema.schema',
+      /a record|an object/,
+    ],
+    ['JSON without an end', { response_format: { type: 'json_object' }, ignore_eos: true }, 'ignore_eos', /structured/],
+    [
+      'JSON that goes on from other text',
+      { response_format: { type: 'json_object' }, messages: [user, { role: 'assistant', content: '{' }] },
+      'messages',
+      /last message/,
+    ],
   ])('%s', (_, changes, field, message) => {
     expect(() => parse(changes)).toThrow(
       expect.objectContaining({ code: 'invalid_request', status: 400, field, message: expect.stringMatching(message) }),
@@ -106,13 +164,12 @@ describe('a bad request names the field and what was expected', () => {
   });
 
   it.each<[string, object, string]>([
-    ['several answers', { n: 2 }, 'n'],
-    ['log probabilities', { logprobs: true }, 'logprobs'],
     ['tools', { tools: [{ type: 'function' }] }, 'tools'],
     ['a tool choice', { tool_choice: 'required' }, 'tool_choice'],
-    ['structured output', { response_format: { type: 'json_schema', json_schema: {} } }, 'response_format'],
-    ['penalties', { presence_penalty: 0.5 }, 'presence_penalty'],
-    ['logit biases', { logit_bias: { 5: 1 } }, 'logit_bias'],
+    ['structured output in another server’s way', { guided_json: { type: 'object' } }, 'guided_json'],
+    ['a grammar', { grammar: 'root ::= "a"' }, 'grammar'],
+    ['sampling that is not done here', { mirostat: 2 }, 'mirostat'],
+    ['token ids to stop at', { stop_token_ids: [2] }, 'stop_token_ids'],
     ['audio', { modalities: ['text', 'audio'] }, 'modalities'],
     ['tool results', { messages: [user, { role: 'tool', content: 'x', tool_call_id: '1' }] }, 'messages[1].role'],
     [
@@ -175,13 +232,23 @@ const answer: GenerateEvent[] = [
   { type: 'stop', reason: 'tool-use' },
 ];
 
-async function* from(events: readonly GenerateEvent[]) {
-  yield* events;
+function gathered(events: readonly GenerateEvent[]): Completion {
+  const gathering = startGathering();
+  for (const event of events) gathering.add(event);
+  return gathering.end();
 }
 
+/** The JSON of a stream's lines, `[DONE]` left out. */
+const chunksOf = (stream: string) =>
+  stream
+    .split('\n\n')
+    .map((line) => line.replace(/^data: /, ''))
+    .filter((line) => line !== '' && line !== '[DONE]')
+    .map((line) => JSON.parse(line));
+
 describe('an answer', () => {
-  it('is a completion', async () => {
-    expect(chatBody(await gather(from(answer)), meta)).toEqual({
+  it('is a completion', () => {
+    expect(chatBody([gathered(answer)], meta)).toEqual({
       id: 'chatcmpl_1',
       object: 'chat.completion',
       created: 1,
@@ -207,7 +274,7 @@ describe('an answer', () => {
 
   it('streams the role first and [DONE] last, with usage only when asked', () => {
     const lines = (includeUsage: boolean) => {
-      const encoder = chatStream(meta, includeUsage);
+      const encoder = chatStream(meta, { includeUsage });
       return answer
         .map((event) => encoder.encode(event))
         .join('')
@@ -241,7 +308,96 @@ describe('an answer', () => {
     ['tool-use', 'tool_calls'],
     ['refusal', 'content_filter'],
   ] as const)('that ended by %s says %s', (reason, expected) => {
-    expect(chatStream(meta, false).encode({ type: 'stop', reason })).toContain(`"finish_reason":"${expected}"`);
+    expect(chatStream(meta).encode({ type: 'stop', reason })).toContain(`"finish_reason":"${expected}"`);
+  });
+});
+
+const token = (text: number[], logprob: number) => ({ token: 1, logprob, bytes: text });
+
+describe('log probabilities', () => {
+  const smile = [...Buffer.from('🙂')];
+  const events: GenerateEvent[] = [
+    { type: 'start', inputTokens: 1, cachedTokens: 0 },
+    {
+      type: 'text-delta',
+      text: 'hi',
+      logprobs: [{ ...token([104, 105], -0.5), top: [token([104, 105], -0.5), token([], -Infinity)] }],
+    },
+    // a half of a character adds no text yet
+    { type: 'text-delta', text: '', logprobs: [{ ...token(smile.slice(0, 2), -1), top: [] }] },
+    { type: 'text-delta', text: '🙂', logprobs: [{ ...token(smile.slice(2), -2), top: [] }] },
+    { type: 'usage', inputTokens: 1, cachedTokens: 0, outputTokens: 3 },
+    { type: 'stop', reason: 'end-turn' },
+  ];
+  const content = [
+    {
+      token: 'hi',
+      logprob: -0.5,
+      bytes: [104, 105],
+      top_logprobs: [
+        { token: 'hi', logprob: -0.5, bytes: [104, 105] },
+        { token: '', logprob: -9999, bytes: [] },
+      ],
+    },
+    { token: '\ufffd', logprob: -1, bytes: smile.slice(0, 2), top_logprobs: [] },
+    { token: '\ufffd\ufffd', logprob: -2, bytes: smile.slice(2), top_logprobs: [] },
+  ];
+
+  it('stand in a whole answer, token by token', () => {
+    const body = chatBody([gathered(events)], meta) as { choices: object[] };
+    expect(body.choices).toMatchObject([{ message: { content: 'hi🙂' }, logprobs: { content, refusal: null } }]);
+  });
+
+  it('come with the chunks of a stream, those without text too', () => {
+    const encoder = chatStream(meta);
+    const chunks = chunksOf(events.map((event) => encoder.encode(event)).join(''));
+    expect(chunks.flatMap(({ choices }) => choices[0].logprobs?.content ?? [])).toEqual(content);
+    expect(chunks.map(({ choices }) => choices[0].delta.content ?? '').join('')).toBe('hi🙂');
+  });
+
+  it('are null where nobody asked', () => {
+    expect(chatBody([gathered(answer)], meta)).toMatchObject({ choices: [{ logprobs: null }] });
+  });
+});
+
+describe('several answers', () => {
+  const of = (text: string, outputTokens: number): GenerateEvent[] => [
+    { type: 'start', inputTokens: 10, cachedTokens: 4 },
+    { type: 'text-delta', text },
+    { type: 'usage', inputTokens: 10, cachedTokens: 9, outputTokens },
+    { type: 'stop', reason: 'end-turn' },
+  ];
+  const usage = {
+    prompt_tokens: 10,
+    completion_tokens: 5,
+    total_tokens: 15,
+    prompt_tokens_details: { cached_tokens: 9 },
+  };
+
+  it('are choices of one completion; the prompt counts once', () => {
+    expect(chatBody([gathered(of('one', 2)), gathered(of('two', 3))], meta)).toMatchObject({
+      choices: [
+        { index: 0, message: { content: 'one' } },
+        { index: 1, message: { content: 'two' } },
+      ],
+      usage,
+    });
+  });
+
+  it('stream side by side, each chunk with its index, and end together', () => {
+    const encoder = chatStream(meta, { includeUsage: true, answers: 2 });
+    const [one, two] = [of('one', 2), of('two', 3)];
+    const stream = one
+      .map((event, i) => encoder.encode(two[i] as GenerateEvent, 1) + encoder.encode(event, 0))
+      .join('');
+    const chunks = chunksOf(stream);
+    const textOf = (index: number) =>
+      chunks.map(({ choices }) => (choices[0]?.index === index ? (choices[0].delta.content ?? '') : '')).join('');
+    expect([textOf(0), textOf(1)]).toEqual(['one', 'two']);
+    expect(chunks.filter(({ choices }) => choices[0]?.finish_reason === 'stop')).toHaveLength(2);
+    expect(chunks.at(-1)).toMatchObject({ choices: [], usage });
+    expect(stream.endsWith('data: [DONE]\n\n')).toBe(true);
+    expect(stream.match(/\[DONE\]/g)).toHaveLength(1);
   });
 });
 

@@ -4,7 +4,8 @@ import { z } from 'zod';
 import type { FreeholdError } from '../../lib/errors.ts';
 import type { GenerateRequest, Message, TextBlock } from '../../lib/text-model.ts';
 import type { ParsedRequest, RequestContext } from '../completion.ts';
-import { largestCount, samplingOf } from '../sampling.ts';
+import { type GivenSchema, holdTo } from '../response-schema.ts';
+import { largestCount, samplingFields, samplingOf } from '../sampling.ts';
 import { fieldError, validate } from '../validate.ts';
 
 const textPart = z.looseObject({ type: z.literal('text'), text: z.string() });
@@ -31,6 +32,32 @@ const message = z.discriminatedUnion('role', [
   z.looseObject({ role: z.literal('function'), content: z.unknown() }),
 ]);
 
+const schema = z.record(z.string(), z.unknown());
+
+/** Most answers to one request. */
+const mostAnswers = 32;
+
+/** Settings of other local servers that change the answer, and are not done here. */
+const othersSettings = [
+  'min_tokens',
+  'best_of',
+  'use_beam_search',
+  'stop_token_ids',
+  'bad_words',
+  'allowed_token_ids',
+  'prompt_logprobs',
+  'mirostat',
+  'dynatemp_range',
+  'xtc_probability',
+  'grammar',
+  'json_schema',
+  'guided_json',
+  'guided_regex',
+  'guided_choice',
+  'guided_grammar',
+  'structured_outputs',
+];
+
 const chatSchema = z.looseObject({
   model: z.string().min(1).max(500),
   messages: z.array(message).min(1),
@@ -40,23 +67,23 @@ const chatSchema = z.looseObject({
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
   temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().min(0).max(1).nullish(),
-  seed: z.int().nullish(),
-  // ours, and other local servers': the vendor has neither
-  top_k: z.int().min(0).nullish(),
-  min_p: z.number().min(0).max(1).nullish(),
-  // known, and refused unless they ask for nothing
-  n: z.int().min(1).nullish(),
+  ...samplingFields,
+  n: z.int().min(1).max(mostAnswers).nullish(),
   logprobs: z.boolean().nullish(),
-  top_logprobs: z.int().min(0).nullish(),
-  frequency_penalty: z.number().min(-2).max(2).nullish(),
-  presence_penalty: z.number().min(-2).max(2).nullish(),
-  logit_bias: z.record(z.string(), z.number()).nullish(),
+  top_logprobs: z.int().min(0).max(20).nullish(),
+  response_format: z
+    .discriminatedUnion('type', [
+      z.looseObject({ type: z.literal('text') }),
+      // with a schema of its own it is llama-server's
+      z.looseObject({ type: z.literal('json_object'), schema: schema.nullish() }),
+      z.looseObject({ type: z.literal('json_schema'), json_schema: z.looseObject({ schema }) }),
+    ])
+    .nullish(),
+  // known, and refused unless they ask for nothing
   tools: z.array(z.unknown()).nullish(),
   tool_choice: z.unknown().optional(),
   functions: z.array(z.unknown()).nullish(),
   function_call: z.unknown().optional(),
-  response_format: z.looseObject({ type: z.enum(['text', 'json_object', 'json_schema']) }).nullish(),
   modalities: z.array(z.string()).nullish(),
   audio: z.unknown().optional(),
   web_search_options: z.unknown().optional(),
@@ -93,18 +120,42 @@ export function parseChat(body: unknown, { tenant, traceId }: RequestContext): P
   if (messages.length === 0 && system.length === 0) {
     throw fieldError('invalid_request', ['messages'], 'There is nothing to answer: every message is empty', 'brackets');
   }
-  const request: GenerateRequest = { messages, sampling: samplingOf(given), tenant, traceId };
+  const request: GenerateRequest = { messages, sampling: samplingOf(given, 'brackets'), tenant, traceId };
+  const logprobs = logprobsOf(given);
+  if (logprobs !== undefined) request.sampling = { ...request.sampling, logprobs };
   if (system.length > 0) request.system = [{ type: 'text', text: system.join('\n\n') }];
   const maxTokens = given.max_completion_tokens ?? given.max_tokens;
   if (typeof maxTokens === 'number') request.maxTokens = Math.min(maxTokens, largestCount);
   const stop = parseStop(given.stop);
   if (stop.length > 0) request.stop = stop;
+  if (given.ignore_eos) request.ignoreEnd = true;
+  const format = schemaOf(given.response_format);
   return {
     model: given.model,
     stream: given.stream ?? false,
     includeUsage: given.stream_options?.include_usage ?? false,
+    answers: given.n ?? 1,
     request,
+    ...(format && { schemaField: holdTo(request, format, 'response_format', 'brackets') }),
   };
+}
+
+/** Strict or not, the answer is held to the schema. */
+function schemaOf(format: Chat['response_format']): GivenSchema | undefined {
+  switch (format?.type) {
+    case 'json_schema':
+      return { schema: format.json_schema.schema, path: ['response_format', 'json_schema', 'schema'] };
+    case 'json_object':
+      return { schema: format.schema ?? { type: 'object' }, path: ['response_format', 'schema'] };
+    default:
+      return undefined;
+  }
+}
+
+function logprobsOf({ logprobs, top_logprobs: top }: Chat): number | undefined {
+  if (logprobs) return top ?? 0;
+  if (!top) return undefined;
+  throw fieldError('invalid_request', ['top_logprobs'], 'Needs logprobs to be true.', 'brackets');
 }
 
 function toBlocks(given: z.output<typeof content> | null | undefined, path: (string | number)[]): TextBlock[] {
@@ -125,12 +176,7 @@ function toBlocks(given: z.output<typeof content> | null | undefined, path: (str
 }
 
 function refuseUnsupported(given: Chat): void {
-  const refusals: [keyof Chat & string, boolean, string][] = [
-    ['n', (given.n ?? 1) > 1, 'One answer for each request'],
-    ['logprobs', given.logprobs === true || (given.top_logprobs ?? 0) > 0, 'No log probabilities are given yet'],
-    ['frequency_penalty', (given.frequency_penalty ?? 0) !== 0, 'Penalties are not supported yet'],
-    ['presence_penalty', (given.presence_penalty ?? 0) !== 0, 'Penalties are not supported yet'],
-    ['logit_bias', Object.keys(given.logit_bias ?? {}).length > 0, 'Logit biases are not supported yet'],
+  const refusals: [string, boolean, string][] = [
     ['tools', (given.tools?.length ?? 0) > 0, 'Tools are not supported yet'],
     [
       'tool_choice',
@@ -138,14 +184,27 @@ function refuseUnsupported(given: Chat): void {
       'Tools are not supported yet',
     ],
     ['functions', (given.functions?.length ?? 0) > 0, 'Functions are not supported'],
-    ['response_format', (given.response_format?.type ?? 'text') !== 'text', 'Structured output is not supported yet'],
     ['modalities', (given.modalities ?? []).some((name) => name !== 'text'), 'Answers are text only'],
     ['audio', isSet(given.audio), 'Answers are text only'],
     ['web_search_options', isSet(given.web_search_options), 'Web search is not supported'],
+    ...othersSettings.map((field): [string, boolean, string] => [
+      field,
+      asksForSomething(field, given[field]),
+      structured.test(field) ? 'Structured output is asked for with response_format' : 'Not supported',
+    ]),
   ];
   for (const [field, refused, message] of refusals) {
     if (refused) throw unsupported([field], message, 'Leave it out.');
   }
+}
+
+const structured = /^guided_|^grammar$|^json_schema$|^structured_outputs$/;
+
+/** Clients send what they know, turned off, too. */
+function asksForSomething(field: string, value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0;
+  const nothing = field === 'best_of' ? 1 : 0;
+  return isSet(value) && value !== nothing && value !== false && value !== '';
 }
 
 const isSet = (value: unknown) => value !== undefined && value !== null;
