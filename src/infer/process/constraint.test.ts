@@ -78,6 +78,26 @@ describe('a constraint', () => {
     for (const each of made) each.dispose();
   });
 
+  it('copies nothing before its first token, however many wait', async () => {
+    const clone = vi.spyOn(Grammar.prototype, 'clone');
+    const made = await Promise.all(Array.from({ length: 8 }, () => constraint({ const: 'waiting' })));
+    expect(made.map((each) => each.mayEnd())).not.toContain(true);
+    expect(clone).not.toHaveBeenCalled();
+    write(made[0] as Constraint, '"wai');
+    expect(clone).toHaveBeenCalledTimes(1);
+    clone.mockRestore();
+    for (const each of made) each.dispose();
+    expect(() => made[1]?.mayEnd()).toThrow(/disposal/);
+  });
+
+  it('stays usable while others push its schema out', async () => {
+    const made = await constraint({ const: 'old' });
+    for (let i = 0; i < 70; i++) (await constraint({ const: `newer ${i}` })).dispose();
+    write(made, '"old"');
+    expect(made.mayEnd()).toBe(true);
+    made.dispose();
+  });
+
   it('comes for more schemas than are kept', async () => {
     for (let i = 0; i < 70; i++) (await constraint({ const: `number ${i}` })).dispose();
     const again = await constraint({ const: 'number 0' });

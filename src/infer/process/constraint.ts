@@ -1,7 +1,7 @@
 // What holds an answer to a JSON schema: from the schema to a grammar that runs along the tokens of one answer. The
 // schema is compiled away from the step loop (constraint-compiler.ts), once: the same schema comes again with each
 // request of a program, so compiled ones are kept, and an answer begins with a copy. Knows nothing of sampling.
-import { FreeholdError, fromErrorRecord } from '../../lib/errors.ts';
+import { FreeholdError, fromErrorRecord, invariant } from '../../lib/errors.ts';
 import type { Native } from '../../native/ffi.ts';
 import { Grammar } from '../../native/grammar.ts';
 import type { Model } from '../../native/llama.ts';
@@ -39,6 +39,8 @@ interface Kept {
   length: number;
   /** In the state before the first token. */
   grammar?: Grammar;
+  /** Constraints that still look at `grammar`. */
+  users: number;
 }
 
 const compiler = createSchemaCompiler();
@@ -83,13 +85,58 @@ export async function createConstraint(
   // others may have taken its place meanwhile
   if (all.get(text) !== kept) return Grammar.create(native, model, verdict.grammar);
   kept.grammar ??= Grammar.create(native, model, verdict.grammar);
-  return kept.grammar.clone();
+  return new SharedStart(kept, kept.grammar);
+}
+
+/** Begins at the grammar that all share, and copies it with the first token: an answer that waits costs no memory. */
+class SharedStart implements Constraint {
+  readonly #kept: Kept;
+  #grammar: Grammar;
+  #state: 'shared' | 'own' | 'disposed' = 'shared';
+
+  constructor(kept: Kept, grammar: Grammar) {
+    this.#kept = kept;
+    this.#grammar = grammar;
+    kept.users += 1;
+  }
+
+  allows(token: number): boolean {
+    return this.#use().allows(token);
+  }
+
+  mask(tokens: Int32Array, logits: Float32Array, count: number): void {
+    this.#use().mask(tokens, logits, count);
+  }
+
+  mayEnd(): boolean {
+    return this.#use().mayEnd();
+  }
+
+  accept(token: number): void {
+    if (this.#state === 'shared') {
+      this.#grammar = this.#grammar.clone();
+      this.#state = 'own';
+      this.#kept.users -= 1;
+    }
+    this.#use().accept(token);
+  }
+
+  dispose(): void {
+    if (this.#state === 'own') this.#grammar.dispose();
+    if (this.#state === 'shared') this.#kept.users -= 1;
+    this.#state = 'disposed';
+  }
+
+  #use(): Grammar {
+    invariant(this.#state !== 'disposed', 'a constraint is not used after its disposal');
+    return this.#grammar;
+  }
 }
 
 function compile(text: string, all: Map<string, Kept>): Kept {
   const abort = new AbortController();
   const verdict = compiler.compile(text, abort.signal);
-  const kept: Kept = { verdict, abort, waiters: 0, settled: false, length: text.length };
+  const kept: Kept = { verdict, abort, waiters: 0, settled: false, length: text.length, users: 0 };
   verdict.then(
     (result) => {
       kept.settled = true;
@@ -109,7 +156,7 @@ function dropOldest(all: Map<string, Kept>): void {
   for (const kept of all.values()) length += kept.length;
   for (const [text, kept] of all) {
     if (all.size <= mostKept && length <= mostKeptLength) return;
-    if (kept.waiters > 0) continue;
+    if (kept.waiters + kept.users > 0) continue;
     all.delete(text);
     length -= kept.length;
     kept.grammar?.dispose();
