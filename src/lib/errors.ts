@@ -30,7 +30,11 @@ export const errorKinds = {
   internal: kind(500, false, 'A bug in Freehold; the log has the details.'),
   model_failed: kind(500, false, 'The native library could not load or run the model.'),
   model_process_lost: kind(503, true, 'The process that ran the model died; it is being restarted.'),
-  overloaded: kind(529, true, 'The queue of the model is full; wait as long as `retry-after` says.'),
+  overloaded: kind(
+    529,
+    true,
+    'The queue of the model is full, or too many large requests are being read; wait as long as `retry-after` says.',
+  ),
   does_not_fit: kind(507, false, 'The model needs more memory than the device has free.'),
   shutting_down: kind(503, true, 'The server is stopping.'),
   // files, libraries and downloads

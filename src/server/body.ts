@@ -2,6 +2,7 @@
 // of the mistake when it is not JSON.
 import { FreeholdError } from '../lib/errors.ts';
 import { formatBytes } from '../lib/units.ts';
+import type { BodyShare } from './body-budget.ts';
 import type { AppContext } from './context.ts';
 
 /** A request of more values (numbers, strings, objects …) or deeper nesting than any honest one goes no further than here. */
@@ -10,7 +11,7 @@ const deepestNesting = 200;
 
 /**
  * @param limitBytes most bytes of body
- * @throws FreeholdError payload_too_large, invalid_json, invalid_request, cancelled
+ * @throws FreeholdError payload_too_large, invalid_json, invalid_request, cancelled; overloaded while others send too much
  */
 export async function readJson(c: AppContext, limitBytes: number): Promise<unknown> {
   const encoding = c.req.header('content-encoding');
@@ -24,7 +25,15 @@ export async function readJson(c: AppContext, limitBytes: number): Promise<unkno
       },
     );
   }
-  const bytes = await readBytes(c, limitBytes);
+  const share = c.var.bodies.begin();
+  try {
+    return parseJson(await readBytes(c, limitBytes, share));
+  } finally {
+    share.end();
+  }
+}
+
+function parseJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -46,7 +55,7 @@ export async function readJson(c: AppContext, limitBytes: number): Promise<unkno
   return value;
 }
 
-async function readBytes(c: AppContext, limitBytes: number): Promise<Uint8Array> {
+async function readBytes(c: AppContext, limitBytes: number, share: BodyShare): Promise<Uint8Array> {
   const tooLarge = () =>
     new FreeholdError(
       'payload_too_large',
@@ -55,25 +64,30 @@ async function readBytes(c: AppContext, limitBytes: number): Promise<Uint8Array>
         hint: 'Send less, or raise bodyLimitBytes (FREEHOLD_BODY_LIMIT_BYTES) where the server runs.',
       },
     );
-  if (Number(c.req.header('content-length') ?? 0) > limitBytes) throw tooLarge();
+  const announced = Number(c.req.header('content-length') ?? 0);
+  if (announced > limitBytes) throw tooLarge();
   const body = c.req.raw.body;
   if (!body) return new Uint8Array();
   const reader = body.getReader();
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
+    share.grow(announced);
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
       length += value.byteLength;
-      if (length > limitBytes) {
-        await readOn(reader);
-        throw tooLarge();
-      }
+      if (length > limitBytes) throw tooLarge();
+      share.grow(length);
       chunks.push(value);
     }
   } catch (error) {
-    if (error instanceof FreeholdError) throw error;
+    if (error instanceof FreeholdError) {
+      share.end();
+      chunks.length = 0;
+      await readOn(reader);
+      throw error;
+    }
     throw new FreeholdError('cancelled', 'The connection closed before the request was complete.');
   } finally {
     reader.releaseLock();
@@ -114,7 +128,7 @@ function requireModest(root: unknown): void {
   }
 }
 
-/** How long what follows a body that is too large is read and dropped, in milliseconds. */
+/** How long what follows of a body that is refused is read and dropped, in milliseconds. */
 const readOnMs = 300;
 
 /** A connection that is closed with bytes unread is reset, and the answer may be lost with it: reads on for a moment. */
@@ -125,7 +139,7 @@ async function readOn(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<
     timer = setTimeout(() => resolve({ done: true }), readOnMs);
   });
   while (Date.now() < endsAt) {
-    const { done } = await Promise.race([reader.read(), late]);
+    const { done } = await Promise.race([reader.read(), late]).catch(() => ({ done: true }));
     if (done) break;
   }
   clearTimeout(timer);

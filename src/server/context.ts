@@ -7,6 +7,7 @@ import type { Logger } from '../lib/log.ts';
 import type { Role } from '../store/keys.ts';
 import type { Store } from '../store/open.ts';
 import type { ServedModel } from '../wire/models.ts';
+import type { BodyBudget } from './body-budget.ts';
 import type { Metrics } from './metrics.ts';
 import type { ModelRegistry } from './model-registry.ts';
 import type { SignInTokens } from './sign-in.ts';
@@ -62,6 +63,8 @@ export interface AppEnv {
     principal: Principal;
     /** `performance.now()` at arrival. */
     arrivedMs: number;
+    /** The room for bodies that are being read. */
+    bodies: BodyBudget;
     /** Facts for the request's log line and metrics. */
     facts: RequestFacts;
   };

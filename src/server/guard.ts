@@ -5,6 +5,7 @@ import { FreeholdError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { answerError } from './answer-error.ts';
+import { createBodyBudget } from './body-budget.ts';
 import type { AppContext, AppEnv, Services } from './context.ts';
 import { isExpectedEnd } from './stopping.ts';
 
@@ -28,10 +29,15 @@ const securityHeaders: Record<string, string> = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-export const guard = (services: Services) =>
-  createMiddleware<AppEnv>(async (c, next) => {
+/** All bodies together may be as large as so many of the largest. */
+const largestBodiesAtOnce = 4;
+
+export const guard = (services: Services) => {
+  const bodies = createBodyBudget(largestBodiesAtOnce * services.config.bodyLimitBytes);
+  return createMiddleware<AppEnv>(async (c, next) => {
     const requestId = newId('req');
     c.set('requestId', requestId);
+    c.set('bodies', bodies);
     c.set('arrivedMs', performance.now());
     c.set('facts', {});
     c.header('request-id', requestId);
@@ -45,6 +51,7 @@ export const guard = (services: Services) =>
     // a stream reports at its own end
     if (!c.var.facts.streaming) report(c, services, c.res.status);
   });
+};
 
 function hostName(c: AppContext): string {
   const host = c.req.header('host') ?? new URL(c.req.url).host;
