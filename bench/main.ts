@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import path from 'node:path';
 import { benchSampling } from './sampling.ts';
+import { benchServe } from './serve/bench.ts';
 import { benchStart } from './start.ts';
 
 /** One figure beside its bar. */
@@ -14,19 +15,28 @@ export interface Figure {
   bar?: { limit: number; side: 'at most' | 'at least' };
 }
 
-const benches: Record<string, { what: string; run: () => Promise<Figure[]> }> = {
+const benches: Record<string, { what: string; run: (args: string[]) => Promise<Figure[]> }> = {
   sampling: { what: 'time to draw a token, by vocabulary and settings', run: benchSampling },
+  serve: {
+    what: 'tokens/s, latency and memory under load, beside other engines (--only LOAD,… --rounds N --no-install)',
+    run: benchServe,
+  },
   start: { what: 'time to help, to listen, to the first token; memory and disk', run: benchStart },
 };
 
-const [name, ...rest] = process.argv.slice(2);
+const [name, ...rest] = process.argv.slice(2).filter((argument) => argument !== '--json');
+const json = process.argv.includes('--json');
 const bench = name ? benches[name] : undefined;
 if (!bench) {
   console.log('usage: npm run -s bench -- NAME [--json]\n');
   for (const [key, { what }] of Object.entries(benches)) console.log(`  ${key.padEnd(8)} ${what}`);
   process.exit(name ? 2 : 0);
 }
-const figures = await bench.run();
+const isHeld = (value: number, { limit, side }: NonNullable<Figure['bar']>) =>
+  side === 'at most' ? value <= limit : value >= limit;
+const figures = (await bench.run(rest)).map((figure) =>
+  figure.bar ? { ...figure, held: isHeld(figure.value, figure.bar) } : figure,
+);
 const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`;
 const result = { bench: name, date: new Date().toISOString().slice(0, 10), machine, node: process.version, figures };
 const slug = machine
@@ -34,13 +44,15 @@ const slug = machine
   .replace(/[^a-z0-9]+/g, '-')
   .replace(/^-|-$/g, '');
 const dir = path.join(import.meta.dirname, 'results');
-mkdirSync(dir, { recursive: true });
-writeFileSync(path.join(dir, `${name}-${slug}.json`), `${JSON.stringify(result, null, 2)}\n`);
-if (rest.includes('--json')) console.log(JSON.stringify(result, null, 2));
+// a run of a part is not what the machine's file is for
+if (rest.length === 0) {
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(path.join(dir, `${name}-${slug}.json`), `${JSON.stringify(result, null, 2)}\n`);
+}
+if (json) console.log(JSON.stringify(result, null, 2));
 else {
   console.log(machine);
-  for (const { name: figure, value, unit, bar } of figures) {
-    const held = bar && (bar.side === 'at most' ? value <= bar.limit : value >= bar.limit);
+  for (const { name: figure, value, unit, bar, held } of figures as (Figure & { held?: boolean })[]) {
     console.log(
       `${figure.padEnd(44)} ${value.toFixed(value < 10 ? 2 : 0).padStart(8)} ${unit.padEnd(6)} ${bar ? `${held ? 'held' : 'MISSED'} (${bar.side} ${bar.limit})` : ''}`,
     );

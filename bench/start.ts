@@ -1,12 +1,11 @@
 // How soon Freehold is there: `--help`, listening, the first streamed token; and what it takes: memory, disk.
 // The model is FREEHOLD_TEST_MODEL, else the default model where it was pulled, else the fixture (and says so).
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { realModelFile } from '../test/support/real-model.ts';
 import type { Figure } from './main.ts';
+import { type ServerProcess, startServerProcess } from './server-process.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const program = path.join(root, 'dist/cli/main.js');
@@ -29,43 +28,14 @@ function residentMb(pid: number): number {
 async function withServer<T>(
   env: NodeJS.ProcessEnv,
   args: string[],
-  measure: (port: number, pid: number, startedAt: number) => Promise<T>,
+  measure: (server: ServerProcess) => Promise<T>,
 ): Promise<T> {
-  const home = mkdtempSync(path.join(tmpdir(), 'freehold-bench-'));
-  const port = await freePort();
-  const startedAt = performance.now();
-  const child = spawn(
-    process.execPath,
-    [program, 'up', '--port', String(port), '--no-auth', '--log-level', 'silent', ...args],
-    {
-      env: { ...process.env, FREEHOLD_HOME: home, ...env },
-      stdio: 'ignore',
-    },
-  );
+  const server = await startServerProcess(args, env);
   try {
-    while (
-      !(await fetch(`http://127.0.0.1:${port}/health`).then(
-        ({ ok }) => ok,
-        () => false,
-      ))
-    )
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    return await measure(port, child.pid as number, startedAt);
+    return await measure(server);
   } finally {
-    const exited = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGTERM');
-    await exited;
-    rmSync(home, { recursive: true, force: true });
+    await server.stop();
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 async function firstToken(port: number): Promise<void> {
@@ -97,7 +67,7 @@ export async function benchStart(): Promise<Figure[]> {
   const token: number[] = [];
   for (let round = 0; round < rounds; round++) {
     help.push(helpMs());
-    await withServer({}, ['--model', model], async (port, _pid, startedAt) => {
+    await withServer({}, ['--model', model], async ({ port, startedAt }) => {
       listening.push(performance.now() - startedAt);
       await firstToken(port);
       token.push(performance.now() - startedAt);
@@ -107,7 +77,7 @@ export async function benchStart(): Promise<Figure[]> {
   const idleMb = await withServer(
     { PATH: path.dirname(process.execPath), FREEHOLD_HUB_ENDPOINT: 'http://127.0.0.1:9' },
     [],
-    async (_port, pid) => {
+    async ({ pid }) => {
       await new Promise((resolve) => setTimeout(resolve, 3000));
       return residentMb(pid);
     },
