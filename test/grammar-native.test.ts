@@ -1,9 +1,5 @@
 // Grammars of schemas, run by libllama over a real vocabulary: what comes out validates, and what validates goes in.
 import path from 'node:path';
-import type { ValidateFunction } from 'ajv';
-import { Ajv } from 'ajv';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import formats from 'ajv-formats';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileSchema, jsonObjectGrammar } from '../src/infer/grammar/compile-schema.ts';
@@ -13,6 +9,7 @@ import { Grammar } from '../src/native/grammar.ts';
 import { Model, type Vocabulary } from '../src/native/llama.ts';
 import { randomSchema } from './support/random-schema.ts';
 import { schemaCorpus } from './support/schema-corpus.ts';
+import { schemaValidator } from './support/schema-validator.ts';
 
 let native: Native;
 let model: Model;
@@ -95,20 +92,10 @@ function withGrammar<T>(schema: unknown, work: (fresh: <R>(use: (grammar: Gramma
   }
 }
 
-const addFormats = formats as unknown as typeof formats.default;
-const options = { strict: false, allErrors: true, allowUnionTypes: true } as const;
-
-function validator(schema: unknown): ValidateFunction {
-  const draft7 = typeof schema === 'object' && JSON.stringify(schema).includes('draft-07');
-  const ajv = draft7 ? new Ajv(options) : new Ajv2020(options);
-  addFormats(ajv as Ajv);
-  return ajv.compile(schema as object);
-}
-
 describe('a random writer held to a schema', () => {
   for (const [number, { name, schema, notForAjv }] of schemaCorpus.entries()) {
     it(`writes only JSON that validates: ${name}`, () => {
-      const validate = notForAjv ? undefined : validator(schema);
+      const validate = notForAjv ? undefined : schemaValidator(schema);
       const texts = withGrammar(schema, (fresh) =>
         [0, 1, 2].map((seed) => fresh((grammar) => write(grammar, 3 * number + seed))),
       ).filter((text) => text !== undefined);
@@ -141,7 +128,7 @@ describe('random schemas', () => {
     let ended = 0;
     fc.assert(
       fc.property(randomSchema, fc.nat(), ({ schema, values }, seed) => {
-        const validate = validator(schema);
+        const validate = schemaValidator(schema);
         withGrammar(schema, (fresh) => {
           for (const value of values) {
             const text = JSON.stringify(value);
