@@ -93,7 +93,7 @@ export function createThreadGovernor(most: number, options: ThreadGovernorOption
     },
     limitTo(found) {
       best = found;
-      useful = Math.min(limit, Math.max(found.threads, found.batchThreads));
+      useful = Math.min(limit, Math.max(best.threads, best.batchThreads));
     },
     idle() {
       peers?.leave();

@@ -87,17 +87,29 @@ it('gives up where the machine is never quiet, and then uses nothing more', asyn
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it('a failure is told, ends it, and holds nobody up', async () => {
-  const { tuner, measured, pass } = createTuner();
+it('a failure is told, ends it, and holds nobody up: of the measurement, and of what its result is given to', async () => {
   const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
-  tuner.idle();
-  await pass(1_100);
-  const free = tuner.requestCame();
-  measured[0]?.fail(new Error('no such thing'));
+  const broken = createTuner();
+  broken.tuner.idle();
+  await broken.pass(1_100);
+  const free = broken.tuner.requestCame();
+  broken.measured[0]?.fail(new Error('no such thing'));
   await free;
-  expect(said.mock.calls.flat().join('')).toContain('no such thing');
+  broken.tuner.idle();
+  await broken.pass(1_000_000);
+  expect(broken.measured).toHaveLength(1);
+
+  const full = createIdleTuner({
+    measure: async () => tuning,
+    onTuned: () => {
+      throw new Error('the disk is full');
+    },
+  });
+  full.idle();
+  await vi.advanceTimersByTimeAsync(1_000_000);
+  expect(said.mock.calls.map(([line]) => line)).toEqual([
+    expect.stringContaining('no such thing'),
+    expect.stringContaining('the disk is full'),
+  ]);
   said.mockRestore();
-  tuner.idle();
-  await pass(1_000_000);
-  expect(measured).toHaveLength(1);
 });

@@ -36,17 +36,15 @@ export function createIdleTuner({ measure, onTuned, quietMs = 3_000 }: IdleTuner
     attempts += 1;
     const abort = new AbortController();
     const ended = measure(abort.signal)
-      .then(
-        (tuning) => {
-          if (!tuning || abort.signal.aborted) return;
-          attempts = mostAttempts;
-          onTuned(tuning);
-        },
-        (error: Error) => {
-          attempts = mostAttempts;
-          process.stderr.write(`the machine was not measured: ${error.message}\n`);
-        },
-      )
+      .then((tuning) => {
+        if (!tuning || abort.signal.aborted) return;
+        attempts = mostAttempts;
+        onTuned(tuning);
+      })
+      .catch((error: Error) => {
+        attempts = mostAttempts;
+        process.stderr.write(`the machine was not measured: ${error.message}\n`);
+      })
       .finally(() => {
         running = undefined;
         if (idle) wait();

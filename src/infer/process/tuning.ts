@@ -52,7 +52,7 @@ const largestResultsBytes = 256 << 20;
 /** Free memory below which nothing is measured, in bytes. */
 const roomBytes = 1 << 30;
 /** Threads beside a graphics card, which feed it and fetch rows of embeddings. */
-const threadsBesideGpu = 4;
+export const threadsBesideGpu = 4;
 /** The two quickest of several passes lie this close together, or something else was going on. */
 const agreement = 1.25;
 /** As close together as repeating can make them. */
@@ -69,7 +69,7 @@ const quietCores = 0.25;
  * @returns undefined when it was aborted, when the machine was busy, or when there is too little memory
  */
 export async function measureTuning(native: Native, model: Model, options: TuningOptions): Promise<Tuning | undefined> {
-  if (process.availableMemory() < roomBytes) return undefined;
+  if (options.signal.aborted || process.availableMemory() < roomBytes) return undefined;
   const { size: vocabularySize } = model.vocabulary;
   const sizes = passSizes.filter(
     (size) => size <= defaultBatchTokens || size * vocabularySize * 4 <= largestResultsBytes,
