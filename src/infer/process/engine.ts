@@ -57,6 +57,12 @@ export interface EngineOptions {
   createContext: (sequences: number) => Promise<Context>;
   /** Makes what holds an answer to a JSON Schema. Default: such requests are refused. */
   constrain?: (schema: Record<string, unknown>, signal: AbortSignal) => Promise<Constraint>;
+  /** How many threads a step takes. Default: as many as the machine has to spare. */
+  governor?: ThreadGovernor;
+  /** Something is to be computed: what it returns is waited for first. */
+  onBusy?: () => Promise<void> | undefined;
+  /** Nothing is left to compute. */
+  onIdle?: () => void;
   onStep: (output: StepOutput) => void;
 }
 
@@ -109,7 +115,7 @@ export class Engine {
       { bos: text(vocabulary.bos), eos: text(vocabulary.eos) },
       vocabulary.controlTokens.has('<|im_start|>') || vocabulary.userDefinedTokens.has('<|im_start|>'),
     );
-    this.#governor = createThreadGovernor(context.threads);
+    this.#governor = options.governor ?? createThreadGovernor(context.threads);
     this.#tokenizer = createPromptTokenizer(vocabulary, model.chatTemplate);
     this.#findBreakers = createFindBreakers(vocabulary);
     this.#slots = new Slots(context, options.prefixCacheBytes ?? 0);
@@ -231,6 +237,7 @@ export class Engine {
   }
 
   async #loop(): Promise<void> {
+    if (this.#waiting.length > 0) await this.#options.onBusy?.();
     while (this.#waiting.length > 0 || this.#running.length > 0) {
       this.#dropCancelled();
       this.#moveToGrown();
@@ -245,6 +252,7 @@ export class Engine {
     this.#cancelled.clear();
     this.#looping = false;
     this.#context.pauseThreads();
+    this.#options.onIdle?.();
   }
 
   /** A request that finds no slot makes the full context come, while the others go on. */
@@ -378,7 +386,7 @@ export class Engine {
     }
     const startedAt = performance.now();
     try {
-      const computed = this.#context.decode(this.#batch, this.#governor.threads());
+      const computed = this.#context.decode(this.#batch, this.#governor.threads(this.#batch.size));
       this.#tell();
       await computed;
     } catch (error) {

@@ -11,9 +11,9 @@ import { Batch, Context, Model } from '../../native/llama.ts';
 import type { FromProcess, LoadOptions, ToProcess } from '../protocol.ts';
 import { createConstraint } from './constraint.ts';
 import { Engine } from './engine.ts';
+import { useMachine } from './machine.ts';
+import { tuningKey } from './tuning-store.ts';
 
-/** Most tokens of one step. */
-const batchTokens = 512;
 /** Most host memory for kept prompts where nobody chose a bound. */
 const mostPrefixCacheBytes = 8 * 2 ** 30;
 
@@ -28,10 +28,13 @@ async function load(options: LoadOptions): Promise<void> {
   const startedAt = performance.now();
   // every part is checked in TypeScript before native code opens it
   const [first = options.file] = await splitParts(options.file);
-  refuseIfNotGenerating(options.name, await readGguf(first, { maxArrayLength: 0 }));
+  const gguf = await readGguf(first, { maxArrayLength: 0 });
+  refuseIfNotGenerating(options.name, gguf);
   const native = loadNative(options);
   const model = await Model.load(native, { file: options.file, gpuLayers: options.device === 'cpu' ? 0 : -1 });
   if (!model.hasDecoder) throw doesNotGenerate(options.name);
+  const machine = useMachine(native, model, tuningKey(native, gguf, first, options.threads), options);
+  const { batchTokens } = machine;
   const batch = new Batch(native, batchTokens);
   engine = await Engine.create(model, batch, {
     queueLimit: options.queueLimit,
@@ -43,8 +46,12 @@ async function load(options: LoadOptions): Promise<void> {
         contextTokens: options.contextTokens,
         sequences,
         batchTokens,
+        ubatchTokens: machine.ubatchTokens(),
         threads: options.threads,
       }),
+    governor: machine.governor,
+    onBusy: machine.onBusy,
+    onIdle: machine.onIdle,
     onStep({ events, failures }) {
       invariant(engine, 'the engine steps after it was made');
       for (const { id, error } of failures) send({ type: 'failed', id, error: toErrorRecord(error) });
@@ -65,6 +72,7 @@ async function load(options: LoadOptions): Promise<void> {
     loadMs: performance.now() - startedAt,
     device: mainDevice(native)?.name ?? 'CPU',
   });
+  machine.onIdle();
 }
 
 /** What every request may share, and nobody needs: a tenth of what is free. */
