@@ -35,7 +35,7 @@ export interface HostReport {
 }
 
 export async function inspectHost({ values, file }: ResolvedConfig): Promise<HostReport> {
-  const [{ findLocalModel, surveyLocalModels }, { availableMemory }] = await Promise.all([
+  const [{ findUsableModel, surveyLocalModels }, { availableMemory }] = await Promise.all([
     import('../hub/models.ts'),
     import('../hub/memory.ts'),
   ]);
@@ -47,7 +47,7 @@ export async function inspectHost({ values, file }: ResolvedConfig): Promise<Hos
       () => false,
     ),
     surveyLocalModels(values),
-    findLocalModel(values.defaultModel, values),
+    findUsableModel(values.defaultModel, values),
     isPortFree(values.port, values.host),
   ]);
   return {

@@ -12,7 +12,7 @@ import { checkFileFit, doesNotFit } from './fit.ts';
 import { headersFor, type Patience } from './http.ts';
 import { takeLock } from './lock.ts';
 import { filesOf, lockPath, type Manifest, readManifests, writeManifest } from './manifest.ts';
-import { findLocalModel } from './models.ts';
+import { findUsableModel } from './models.ts';
 import { fileStemOf, toModelName } from './names.ts';
 import type { ProgressMeter } from './progress.ts';
 import { partName } from './split.ts';
@@ -81,7 +81,7 @@ export async function locked(name: string, pull: Pull, step: () => Promise<Local
     },
   });
   try {
-    const here = await findLocalModel(name, pull.config);
+    const here = await findUsableModel(name, pull.config);
     return here?.origin === 'freehold' && here.name === name ? here : await step();
   } finally {
     await release();
@@ -275,7 +275,7 @@ async function discard({ place, at }: Arrived): Promise<void> {
 /** The model of a manifest that was just written. */
 export async function listed(manifest: Manifest, pull: Pull): Promise<LocalModel> {
   const file = filesOf(pull.folder, manifest)[0] ?? '';
-  const found = await findLocalModel(manifest.name, pull.config);
+  const found = await findUsableModel(manifest.name, pull.config);
   if (found) return found;
   // says what is wrong with the file
   await describeFile(file);
@@ -284,7 +284,7 @@ export async function listed(manifest: Manifest, pull: Pull): Promise<LocalModel
 
 export async function bySource(source: string, pull: Pull): Promise<LocalModel | undefined> {
   const found = (await readManifests(pull.folder)).manifests.find((each) => each.source === source);
-  return found ? await findLocalModel(found.name, pull.config) : undefined;
+  return found ? await findUsableModel(found.name, pull.config) : undefined;
 }
 
 /** A free name for a model from elsewhere; the owner goes in front where another model has the plain one. */

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { writeManifest } from './manifest.ts';
-import { findLocalModel, listLocalModels, removeLocalModel, surveyLocalModels } from './models.ts';
+import { findLocalModel, findUsableModel, listLocalModels, removeLocalModel, surveyLocalModels } from './models.ts';
 
 const fixtureFile = path.join(import.meta.dirname, '../../test/fixtures/tiny.gguf');
 const fixture = readFileSync(fixtureFile);
@@ -227,6 +227,32 @@ describe('a name', () => {
     await ollama('registry.ollama.ai/library/mine/1b');
     await ollama('registry.ollama.ai/library/mine/latest');
     expect((await findLocalModel('mine', config))?.name).toBe('mine:latest');
+  });
+
+  it('of a damaged model says what is wrong with which file, unless an undamaged one is meant too', async () => {
+    const file = await ours('hurt:q8_0');
+    await writeFile(file, fixture.subarray(0, 5000));
+    for (const name of ['hurt:q8_0', 'HURT', 'freehold/hurt:q8_0']) {
+      await expect(findLocalModel(name, config), name).rejects.toMatchObject({
+        code: 'gguf_invalid',
+        message: expect.stringContaining(file),
+        hint: 'Fetch it again with: freehold pull hurt:q8_0',
+      });
+      expect(await findUsableModel(name, config)).toBeUndefined();
+    }
+    expect(await findLocalModel('hurt:q4_0', config)).toBeUndefined();
+    const other = await ours('hurt:q4_0');
+    expect((await findLocalModel('hurt', config))?.file).toBe(other);
+    await expect(findLocalModel('hurt:q8_0', config)).rejects.toMatchObject({ code: 'gguf_invalid' });
+    await removeLocalModel('hurt:q8_0', config);
+    await expect(stat(file)).rejects.toThrow('ENOENT');
+  });
+
+  it('of a model whose file is gone is a name of nothing, and a missing part is told', async () => {
+    await rm(await ours('gone'));
+    expect(await findLocalModel('gone', config)).toBeUndefined();
+    await put('.lmstudio/models/p/Big/Big-Q8_0-00001-of-00002.gguf');
+    await expect(findLocalModel('big', config)).rejects.toThrow(/Big-Q8_0-00002-of-00002\.gguf: no such file/);
   });
 
   it('may be a path where that is allowed, and never where it is not', async () => {

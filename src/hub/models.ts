@@ -1,9 +1,10 @@
 // The models on this machine: those Freehold pulled, files registered in place, the ones this package ships, and what
 // Ollama and LM Studio keep. A file that is bad or gone is left out and told in `problems`; it never breaks the list.
+import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config } from '../lib/config.ts';
-import { FreeholdError } from '../lib/errors.ts';
+import { asFreeholdError, type ErrorCode, FreeholdError } from '../lib/errors.ts';
 import { findInCatalogue } from './catalogue.ts';
 import { describeFile } from './describe.ts';
 import { diskError } from './disk.ts';
@@ -110,6 +111,7 @@ async function toLocalModel(candidate: Candidate): Promise<LocalModel> {
  * quantisation, a name with the quantisation it has, in any letter case; and `config.defaultModel` or, with
  * `paths`, any name may be the path of a GGUF file. Paths are off by default, so that names which come over the
  * network cannot open files.
+ * @throws FreeholdError gguf_invalid, file_io, file_not_found (a part) where a model of that name is here and damaged
  */
 export async function findLocalModel(
   name: string,
@@ -125,11 +127,42 @@ export async function findLocalModel(
     return toLocalModel(known ?? { name: file, qualifiedName: file, file, origin: 'file' });
   }
   // only headers that may match are read: this runs for every request that names a model
+  let damaged: FreeholdError | undefined;
   for (const candidate of matching(name.toLowerCase(), candidates)) {
-    const model = await toLocalModel(candidate).catch(() => undefined);
-    if (model && (nameFits(name, candidate) || tagIs(name, model.quantisation))) return model;
+    try {
+      const model = await toLocalModel(candidate);
+      if (nameFits(name, candidate) || tagIs(name, model.quantisation)) return model;
+    } catch (error) {
+      // a manifest whose file is gone lists nothing; anything else wrong with a file that was meant must be told
+      if (nameFits(name, candidate) && existsSync(candidate.file)) damaged ??= damagedModel(candidate, error);
+    }
   }
+  if (damaged) throw damaged;
   return undefined;
+}
+
+/** The same, where a damaged model counts as none: for whoever would fetch it anew, remove it or only tells whether it is here. */
+export async function findUsableModel(...given: Parameters<typeof findLocalModel>): Promise<LocalModel | undefined> {
+  try {
+    return await findLocalModel(...given);
+  } catch (error) {
+    if (error instanceof FreeholdError && damageCodes.includes(error.code)) return undefined;
+    throw error;
+  }
+}
+
+const damageCodes: readonly ErrorCode[] = ['gguf_invalid', 'file_io', 'file_not_found'];
+
+function damagedModel({ name, origin }: Candidate, thrown: unknown): FreeholdError {
+  const { code, message } = asFreeholdError(thrown);
+  return new FreeholdError(code, `The model "${name}" is here but cannot be used: ${message}`, {
+    hint:
+      origin === 'freehold'
+        ? `Fetch it again with: freehold pull ${name}`
+        : 'Put an undamaged file in its place, or take this one away.',
+    cause: thrown,
+    field: 'model',
+  });
 }
 
 /** Candidates that may be meant, best first. */
@@ -225,7 +258,7 @@ async function findParts(folder: string, name: string): Promise<string[]> {
 }
 
 async function aliased(name: string, config: HomeConfig, candidates: Candidate[]): Promise<Candidate | undefined> {
-  const found = await findLocalModel(name, { home: config.home, defaultModel: '' });
+  const found = await findUsableModel(name, { home: config.home, defaultModel: '' });
   return candidates.find((candidate) => candidate.name === found?.name);
 }
 

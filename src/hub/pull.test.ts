@@ -71,6 +71,13 @@ describe('pulling from the hub', () => {
     expect((await listLocalModels(config)).map(({ name }) => name)).toContain('tiny:q8_0');
   });
 
+  it('fetches a model anew that is here and damaged', async () => {
+    const { file: at } = await pull(`hf:${repo}`);
+    await writeFile(at, fixture.subarray(0, 5000));
+    const again = await pull(`hf:${repo}`);
+    expect(await readFile(again.file)).toEqual(fixture);
+  });
+
   it('does nothing for a model that is here, network or not', async () => {
     const first = await pull(`hf:${repo}/${file}`);
     await hub.close();

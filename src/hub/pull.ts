@@ -6,7 +6,7 @@ import { checkCatalogueFit, doesNotFit } from './fit.ts';
 import { defaultPatience } from './http.ts';
 import { memoryOf, type Pull, type PullOptions } from './install.ts';
 import { modelsFolder } from './manifest.ts';
-import { findLocalModel } from './models.ts';
+import { findUsableModel } from './models.ts';
 import { contextFor } from './plan.ts';
 import { ProgressMeter } from './progress.ts';
 import { type ModelReference, parseReference } from './reference.ts';
@@ -79,7 +79,7 @@ async function pullByName(
   pull: Pull,
 ): Promise<LocalModel> {
   const whole = quantisation ? `${name}:${quantisation.toLowerCase()}` : name;
-  const here = await findLocalModel(whole, pull.config);
+  const here = await findUsableModel(whole, pull.config);
   if (here) return here;
   const entry = findInCatalogue(whole);
   if (!entry) {
@@ -106,7 +106,7 @@ async function pullByName(
     ? variant.sources
     : [...variant.sources, ...entry.variants.slice(1).flatMap((each) => each.sources.filter(notHub))];
   // the plain name is for the default, unless another quantisation has it already
-  const plainIsFree = variant === entry.variants[0] && !(await findLocalModel(entry.name, pull.config));
+  const plainIsFree = variant === entry.variants[0] && !(await findUsableModel(entry.name, pull.config));
   const localName = tag && !plainIsFree ? `${entry.name}:${variant.quantisation.toLowerCase()}` : entry.name;
   return await firstThatWorks(entry, sources, localName, pull);
 }

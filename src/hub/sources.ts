@@ -23,7 +23,7 @@ import {
   requireRoom,
 } from './install.ts';
 import { type Manifest, readManifests, writeManifest } from './manifest.ts';
-import { findLocalModel, listLocalModels } from './models.ts';
+import { findUsableModel, listLocalModels } from './models.ts';
 import { nameOfFile } from './names.ts';
 import { pullWithPip } from './pip.ts';
 import { contextFor } from './plan.ts';
@@ -87,7 +87,7 @@ async function pulledFrom(
       each.source.startsWith(`hf:${wanted.repo}/`) &&
       (!wanted.quantisation || each.quantisation === wanted.quantisation),
   );
-  return found ? await findLocalModel(found.name, pull.config) : undefined;
+  return found ? await findUsableModel(found.name, pull.config) : undefined;
 }
 
 export async function pullFromUrl(address: string, pull: Pull): Promise<LocalModel> {

@@ -65,7 +65,7 @@ export interface ModelRegistry {
    * model_failed, …
    */
   get(name: string): Promise<LocalTextModel>;
-  /** The model's own name behind a name; undefined when it is not here. Loads nothing. */
+  /** The model's own name behind a name; undefined when it is not here. Loads nothing. @throws as `get` for a damaged one */
   nameOf(name: string): Promise<string | undefined>;
   /** Loads a model before the first request asks for it. */
   preload(name: string): Promise<void>;

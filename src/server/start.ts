@@ -154,7 +154,9 @@ function hubParts(config: Config, memoryNow: StartParts['memory']) {
         import('../hub/plan.ts'),
         import('./served-models.ts'),
       ]);
-      const [local, defaultName] = await Promise.all([listLocalModels(config), models.nameOf('default')]);
+      // a default model that is damaged must not take the others off the list
+      const name = models.nameOf('default').catch(() => undefined);
+      const [local, defaultName] = await Promise.all([listLocalModels(config), name]);
       return servedModels({
         local,
         loaded: models.status(),

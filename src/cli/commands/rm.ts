@@ -18,8 +18,8 @@ export function addRemove(program: Command): void {
     async ({ args, options, output, config }) => {
       const name = String(args[0]);
       const { values } = await config();
-      const { findLocalModel, removeLocalModel } = await import('../../hub/models.ts');
-      const model = await findLocalModel(name, values);
+      const { findUsableModel, removeLocalModel } = await import('../../hub/models.ts');
+      const model = await findUsableModel(name, values);
       // a model that is not here, or not ours, is refused below, with the reason, before anybody is asked
       if (model?.origin === 'freehold' && !options.yes) {
         if (!process.stdin.isTTY || !process.stdout.isTTY || output.json) {

@@ -64,8 +64,8 @@ async function bringModel(
 ): Promise<void> {
   const facts = { url: server.url, signInUrl: server.signInUrl, key: server.firstAdminKey ?? null };
   try {
-    const { findLocalModel } = await import('../../hub/models.ts');
-    const here = await findLocalModel(config.defaultModel, config);
+    const { findUsableModel } = await import('../../hub/models.ts');
+    const here = await findUsableModel(config.defaultModel, config);
     await fetchDevicePackage(config, output);
     // progress goes to standard error; --json promises one line
     if (!here) {

@@ -15,6 +15,8 @@ export function addModelRoutes(app: App, services: Services): void {
     const id = c.req.param('id');
     const model = (await services.listModels()).find((each) => each.id === id);
     if (!model) {
+      // says what is wrong with a model that is here and damaged
+      await services.models.nameOf(id);
       throw new FreeholdError('model_not_found', `There is no model "${id.slice(0, 100)}" here.`, {
         hint: 'GET /v1/models lists those that are.',
         field: 'model',
