@@ -68,6 +68,22 @@ describe.each(protocols)('bad input, $name', ({ path, good, describe: kind }) =>
     ['a negative temperature', { ...good, temperature: -1 }, 400, 'invalid_request', 'temperature'],
     ['a huge temperature', { ...good, temperature: 1e6 }, 400, 'invalid_request', 'temperature'],
     ['a negative top_p', { ...good, top_p: -0.5 }, 400, 'invalid_request', 'top_p'],
+    [
+      'a million biases',
+      { ...good, logit_bias: Object.fromEntries(Array.from({ length: 1_000_000 }, (_, token) => [token, 1])) },
+      413,
+      'request_too_large|payload_too_large',
+      'larger than',
+    ],
+    [
+      'thousands of biases',
+      { ...good, logit_bias: Object.fromEntries(Array.from({ length: 100_000 }, (_, token) => [token, 1])) },
+      400,
+      'invalid_request',
+      'logit_bias: At most 1024',
+    ],
+    ['a bias of a word', { ...good, logit_bias: { the: 1 } }, 400, 'invalid_request', 'logit_bias'],
+    ['a repetition penalty of 0', { ...good, repetition_penalty: 0 }, 400, 'invalid_request', 'repetition_penalty'],
     ['a negative max_tokens', { ...good, max_tokens: -5 }, 400, 'invalid_request', 'max_tokens'],
     [
       'a prompt over context',
@@ -167,6 +183,20 @@ describe.each(protocols)('bad input, $name', ({ path, good, describe: kind }) =>
     expect(text).toContain('piece 0');
     expect(text).toContain('"error"');
     expectNoLeak(text);
+  });
+});
+
+describe('bad input, OpenAI’s own fields', () => {
+  it.each<[string, object, string]>([
+    ['no answers', { n: 0 }, 'n'],
+    ['too many answers', { n: 1000 }, 'n'],
+    ['log probabilities not asked for', { top_logprobs: 5 }, 'top_logprobs'],
+    ['a format without a schema', { response_format: { type: 'json_schema', json_schema: {} } }, 'response_format'],
+    ['a format of another type', { response_format: { type: 'yaml' } }, 'response_format'],
+    ['JSON without an end', { response_format: { type: 'json_object' }, ignore_eos: true }, 'ignore_eos'],
+  ])('%s', async (_, changes, field) => {
+    const response = await test.send('POST', '/v1/chat/completions', { ...chat, ...changes });
+    expect([response.status, await response.text()]).toEqual([400, expect.stringContaining(field)]);
   });
 });
 

@@ -1,8 +1,10 @@
 // The real Anthropic SDK, unmodified, against a listening server: only base URL and key are changed.
 import Anthropic from '@anthropic-ai/sdk';
+import { zodOutputFormat } from '@anthropic-ai/sdk/helpers/zod';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { FreeholdError } from '../../src/lib/errors.ts';
-import { endless, failing } from '../support/fake-model.ts';
+import { endless, failing, type Generate } from '../support/fake-model.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 /** How long to wait for what must come; a busy machine may need it. */
@@ -92,6 +94,52 @@ describe('messages', () => {
     const message = await client.beta.messages.create({ ...ask, betas: ['some-beta-2030-01-01'] });
     expect(message.content).toMatchObject([{ type: 'text', text: 'Hello from the fake model.' }]);
   });
+});
+
+describe('structured output', () => {
+  const format = zodOutputFormat(z.object({ answer: z.string(), sure: z.boolean() }));
+  const schema = {
+    type: 'object',
+    properties: { answer: { type: 'string' }, sure: { type: 'boolean' } },
+    required: ['answer', 'sure'],
+  };
+  const json: Generate = async function* () {
+    yield { type: 'start', inputTokens: 1, cachedTokens: 0 };
+    yield { type: 'text-delta', text: '{"answer":"yes",' };
+    yield { type: 'text-delta', text: '"sure":true}' };
+    yield { type: 'usage', inputTokens: 1, cachedTokens: 0, outputTokens: 2 };
+    yield { type: 'stop', reason: 'end-turn' };
+  };
+
+  it('is parsed by the SDK, whole and streamed; its schema reaches the model', async () => {
+    server.model.behaviour = json;
+    const whole = await client.messages.parse({ ...ask, output_config: { format } });
+    expect(whole.parsed_output).toEqual({ answer: 'yes', sure: true });
+    expect(server.model.requests.at(-1)?.responseSchema).toMatchObject(schema);
+    const streamed = await client.messages.stream({ ...ask, output_config: { format } }).finalMessage();
+    expect(streamed.parsed_output).toEqual({ answer: 'yes', sure: true });
+  });
+
+  it('is taken where the beta had it', async () => {
+    server.model.behaviour = json;
+    await client.beta.messages.create({ ...ask, output_format: { type: 'json_schema', schema } });
+    expect(server.model.requests.at(-1)?.responseSchema).toEqual(schema);
+  });
+
+  it('with a schema that cannot be enforced is an error about its place', async () => {
+    server.model.behaviour = failing(
+      new FreeholdError('unsupported', 'The keyword not is not supported.', { field: '#/properties/a/not' }),
+    );
+    await expect(client.messages.create({ ...ask, output_config: { format } })).rejects.toMatchObject({
+      status: 400,
+      message: expect.stringContaining('output_config.format.schema: The keyword not'),
+    });
+  });
+});
+
+it('takes the sampling settings that older SDKs have', async () => {
+  await client.messages.create({ ...ask, ...{ temperature: 0.5, top_p: 0.9, top_k: 5 } });
+  expect(server.model.requests.at(-1)?.sampling).toEqual({ temperature: 0.5, topP: 0.9, topK: 5 });
 });
 
 describe('errors become the SDK’s own classes', () => {

@@ -1,6 +1,8 @@
 // The real OpenAI SDK, unmodified, against a listening server: only base URL and key are changed.
 import OpenAI from 'openai';
+import { zodResponseFormat } from 'openai/helpers/zod';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { FreeholdError } from '../../src/lib/errors.ts';
 import { endless, failing } from '../support/fake-model.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
@@ -73,6 +75,137 @@ describe('chat completions', () => {
   });
 });
 
+const answerOf = z.object({ answer: z.string(), sure: z.boolean() });
+
+describe('structured output', () => {
+  const json = (text: string) =>
+    async function* () {
+      yield { type: 'start' as const, inputTokens: 1, cachedTokens: 0 };
+      yield { type: 'text-delta' as const, text: text.slice(0, 5) };
+      yield { type: 'text-delta' as const, text: text.slice(5) };
+      yield { type: 'usage' as const, inputTokens: 1, cachedTokens: 0, outputTokens: 2 };
+      yield { type: 'stop' as const, reason: 'end-turn' as const };
+    };
+  const format = zodResponseFormat(answerOf, 'answer');
+
+  it('is parsed by the SDK, whole and streamed; its schema reaches the model', async () => {
+    server.model.behaviour = json('{"answer":"yes","sure":true}');
+    const whole = await client.chat.completions.parse({ ...ask, response_format: format });
+    expect(whole.choices[0]?.message.parsed).toEqual({ answer: 'yes', sure: true });
+    expect(server.model.requests.at(-1)?.responseSchema).toMatchObject({
+      type: 'object',
+      properties: { answer: { type: 'string' }, sure: { type: 'boolean' } },
+      required: ['answer', 'sure'],
+      additionalProperties: false,
+    });
+    const stream = client.chat.completions.stream({ ...ask, response_format: format });
+    expect((await stream.finalChatCompletion()).choices[0]?.message.parsed).toEqual({ answer: 'yes', sure: true });
+  });
+
+  it('is any object in JSON mode', async () => {
+    await client.chat.completions.create({ ...ask, response_format: { type: 'json_object' } });
+    expect(server.model.requests.at(-1)?.responseSchema).toEqual({ type: 'object' });
+  });
+
+  it('with a schema that cannot be enforced is an error about its place', async () => {
+    server.model.behaviour = failing(
+      new FreeholdError('unsupported', 'The keyword not is not supported.', { field: '#/properties/a/not' }),
+    );
+    for (const stream of [false, true]) {
+      await expect(client.chat.completions.create({ ...ask, stream, response_format: format })).rejects.toMatchObject({
+        status: 400,
+        code: 'unsupported_parameter',
+        param: 'response_format.json_schema.schema#/properties/a/not',
+        message: expect.stringContaining('The keyword not'),
+      });
+    }
+  });
+});
+
+describe('log probabilities', () => {
+  const asked = { ...ask, logprobs: true, top_logprobs: 2 };
+  const first = {
+    token: 'Hello',
+    logprob: -0.5,
+    bytes: [...Buffer.from('Hello')],
+    top_logprobs: [
+      { token: 'Hello', logprob: -0.5 },
+      { token: 'Hell', logprob: -1.5 },
+    ],
+  };
+
+  it('come whole', async () => {
+    const { choices } = await client.chat.completions.create(asked);
+    expect(choices[0]?.logprobs?.content).toHaveLength(6);
+    expect(choices[0]?.logprobs?.content?.[0]).toMatchObject(first);
+  });
+
+  it('come streamed, and the SDK puts the same together', async () => {
+    const stream = client.chat.completions.stream(asked);
+    const { choices } = await stream.finalChatCompletion();
+    expect(choices[0]?.logprobs?.content).toHaveLength(6);
+    expect(choices[0]?.logprobs?.content?.[0]).toMatchObject(first);
+  });
+});
+
+describe('several answers', () => {
+  it('come whole, with the prompt counted once', async () => {
+    const { choices, usage } = await client.chat.completions.create({ ...ask, n: 3, seed: 7 });
+    expect(choices).toMatchObject(
+      [0, 1, 2].map((index) => ({ index, message: { content: 'Hello from the fake model.' } })),
+    );
+    expect(usage).toMatchObject({ prompt_tokens: 4, completion_tokens: 18, total_tokens: 22 });
+    expect(server.model.requests.slice(-3).map(({ sampling }) => sampling?.seed)).toEqual([7, 8, 9]);
+  });
+
+  it('come streamed, and the SDK tells them apart', async () => {
+    const stream = client.chat.completions.stream({ ...ask, n: 3, stream_options: { include_usage: true } });
+    const { choices, usage } = await stream.finalChatCompletion();
+    expect(choices.map(({ message }) => message.content)).toEqual(Array(3).fill('Hello from the fake model.'));
+    expect(usage).toMatchObject({ prompt_tokens: 4, completion_tokens: 18 });
+  });
+
+  it('all end when the caller aborts', async () => {
+    server.model.behaviour = endless();
+    const before = server.model.aborted;
+    const stream = await client.chat.completions.create({ ...ask, n: 3, stream: true });
+    const seen = new Set<number | undefined>();
+    for await (const chunk of stream) {
+      seen.add(chunk.choices[0]?.index);
+      if (seen.size === 3) break;
+    }
+    await expect.poll(() => server.model.aborted, soon).toBe(before + 3);
+  });
+});
+
+it('takes the sampling settings of the SDK, and those of other local servers', async () => {
+  await client.chat.completions.create({
+    ...ask,
+    temperature: 0.5,
+    top_p: 0.9,
+    presence_penalty: 0.5,
+    frequency_penalty: -0.5,
+    logit_bias: { '50': -100 },
+    seed: 3,
+    ...{ top_k: 5, min_p: 0.1, repeat_penalty: 1.1, dry_multiplier: 0.8, ignore_eos: true },
+  });
+  expect(server.model.requests.at(-1)).toMatchObject({
+    ignoreEnd: true,
+    sampling: {
+      temperature: 0.5,
+      topP: 0.9,
+      topK: 5,
+      minP: 0.1,
+      presencePenalty: 0.5,
+      frequencyPenalty: -0.5,
+      repetitionPenalty: 1.1,
+      dry: { multiplier: 0.8 },
+      logitBias: { 50: -100 },
+      seed: 3,
+    },
+  });
+});
+
 describe('errors become the SDK’s own classes', () => {
   it('for a request at fault', async () => {
     await expect(client.chat.completions.create({ ...ask, messages: [] })).rejects.toBeInstanceOf(
@@ -86,11 +219,12 @@ describe('errors become the SDK’s own classes', () => {
       code: 'model_not_found',
       param: 'model',
     });
-    await expect(client.chat.completions.create({ ...ask, n: 2 })).rejects.toMatchObject({
+    await expect(client.chat.completions.create({ ...ask, modalities: ['audio'] })).rejects.toMatchObject({
       status: 400,
-      param: 'n',
+      param: 'modalities',
       code: 'unsupported_parameter',
     });
+    await expect(client.chat.completions.create({ ...ask, n: 33 })).rejects.toMatchObject({ status: 400, param: 'n' });
   });
 
   it('for a server that is busy or fails', async () => {
