@@ -1,7 +1,8 @@
 // What a GGUF header says about a model, in the terms of the catalogue: kind, quantisation, parameters, context.
 // Reads headers only, and remembers them as long as the file does not change.
 import { stat } from 'node:fs/promises';
-import { metadataBoolean, metadataNumber, metadataString } from '../formats/gguf/metadata.ts';
+import { metadataNumber, metadataString } from '../formats/gguf/metadata.ts';
+import { purposeOf } from '../formats/gguf/purpose.ts';
 import { readGguf } from '../formats/gguf/read.ts';
 import type { GgufFile } from '../formats/gguf/types.ts';
 import { FreeholdError } from '../lib/errors.ts';
@@ -15,18 +16,8 @@ export type Description = Pick<
   'sizeBytes' | 'quantisation' | 'parameters' | 'contextTokens' | 'architecture' | 'kind'
 >;
 
-/** Pooling type of a model that scores pairs (llama.cpp's LLAMA_POOLING_TYPE_RANK). */
-const rankPooling = 4;
-
-/** What a model is for, from its architecture, its pooling and whether it has a classifier. */
-export function kindOf(gguf: GgufFile): ModelKind {
-  const architecture = metadataString(gguf, 'general.architecture') ?? '';
-  const pooling = metadataNumber(gguf, `${architecture}.pooling_type`);
-  if (pooling === rankPooling || gguf.tensors.some((tensor) => /^cls(\.|$)/.test(tensor.name))) return 'rerank';
-  if (architecture.includes('bert') || architecture.endsWith('embedding')) return 'embedding';
-  if (pooling !== undefined && pooling > 0) return 'embedding';
-  return metadataBoolean(gguf, `${architecture}.attention.causal`) === false ? 'embedding' : 'chat';
-}
+/** What a model is for. */
+export const kindOf: (gguf: GgufFile) => ModelKind = purposeOf;
 
 const remembered = new Map<string, { stamp: string; description: Description }>();
 
