@@ -20,22 +20,22 @@ export interface ServerProcess {
 /**
  * Starts the server without keys and waits until it listens; the model may still be loading.
  * @param args more of the command line, e.g. `--model FILE`
- * @param env on top of this process's environment
+ * @param env on top of this process's environment; without FREEHOLD_HOME a new folder is the home, removed at the end
  */
 export async function startServerProcess(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
-  const home = mkdtempSync(path.join(tmpdir(), 'freehold-bench-'));
+  const home = env.FREEHOLD_HOME ?? mkdtempSync(path.join(tmpdir(), 'freehold-bench-'));
   const port = await freePort();
   const startedAt = performance.now();
   const child = spawn(
     process.execPath,
     [program, 'up', '--port', String(port), '--no-auth', '--log-level', 'silent', ...args],
-    { env: { ...process.env, FREEHOLD_HOME: home, ...env }, stdio: 'ignore' },
+    { env: { ...process.env, ...env, FREEHOLD_HOME: home }, stdio: 'ignore' },
   );
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const stop = async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
     await exited;
-    rmSync(home, { recursive: true, force: true });
+    if (!env.FREEHOLD_HOME) rmSync(home, { recursive: true, force: true });
   };
   await untilOk(`http://127.0.0.1:${port}/health`, child);
   const pid = child.pid as number;

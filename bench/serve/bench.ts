@@ -11,6 +11,7 @@ import type { Answer, Question } from './native-process.ts';
 import { contenders, oursInProcess } from './peers.ts';
 import { barFigures, detailFigures } from './report.ts';
 import { median, type Summary, summarise } from './summary.ts';
+import { keptHome, tune } from './tuned-home.ts';
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
@@ -28,6 +29,8 @@ export async function benchServe(args: string[]): Promise<Figure[]> {
   const everyone = contenders(!values['no-install']);
   for (const { name, absent } of everyone) if (absent) say(`${name}: ${absent}`);
   const { prompts } = (await askNative({ type: 'prompts', model, loads: chosen })) as { prompts: Prompt[][][] };
+  const isTuned = async () => ((await askNative({ type: 'tuned', model, home: keptHome })) as { tuned: boolean }).tuned;
+  if (!(await tune(model, isTuned))) say('the machine is too busy to be measured for this model: defaults are used');
   const before = await limitOf(model);
   const results = new Map<Load, Map<string, Summary>>();
   for (const [index, load] of chosen.entries()) {

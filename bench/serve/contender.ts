@@ -58,6 +58,8 @@ export function forkQuietly(program: string): ChildProcess {
 
 /** The child's side. @param open loads the model with room for the load */
 export function serveRounds(open: (model: string, load: Load) => Promise<Generate>): void {
+  // what is opened may take the name for its own
+  const tellBench = process.send?.bind(process);
   let generate: Promise<Generate> | undefined;
   const answer = async (message: ToChild): Promise<FromChild> => {
     if (message.type === 'open') {
@@ -71,7 +73,7 @@ export function serveRounds(open: (model: string, load: Load) => Promise<Generat
   process.on('message', (message: ToChild) => {
     answer(message)
       .catch((error: Error): FromChild => ({ type: 'failed', message: error.stack ?? error.message }))
-      .then((reply) => process.send?.(reply));
+      .then((reply) => tellBench?.(reply));
   });
   process.on('disconnect', () => process.exit(0));
 }

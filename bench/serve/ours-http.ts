@@ -3,14 +3,16 @@ import { startServerProcess } from '../server-process.ts';
 import { type Contender, peakBytes } from './contender.ts';
 import { streamLines } from './event-stream.ts';
 import { type Generate, runRound } from './loads.ts';
+import { homeWithTuning } from './tuned-home.ts';
 
 export const oursThroughHttp: Contender = {
   name: 'ours, HTTP',
   async open(model, load) {
-    const server = await startServerProcess([
+    const args = [
       ...['--model', model, '--device', 'cpu', '--queue-limit', '1024'],
       ...['--context-tokens', String(load.contextTokens), '--max-sequences', String(load.sequences)],
-    ]);
+    ];
+    const server = await startServerProcess(args, { FREEHOLD_HOME: homeWithTuning() });
     return {
       round: (prompts) => runRound(load, prompts, generateBy(server.port)),
       peakBytes: () => [server.pid, ...server.children()].reduce((sum, pid) => sum + peakBytes(pid), 0),

@@ -1,36 +1,63 @@
-// Ours in process: the engine of a model process, from dist/, without messages to a server.
+// Ours in process: the program of a model process itself, its messages handed over here in place of crossing to a server.
+
+import type { FromProcess, LoadOptions, ToProcess } from '../../src/infer/protocol.ts';
 import type { GenerateRequest } from '../../src/lib/text-model.ts';
 import { serveRounds } from './contender.ts';
-
-// the built files: what the product runs
-const { loadNative } = await built<typeof import('../../src/native/ffi.ts')>('native/ffi.js');
-const { Batch, Context, Model } = await built<typeof import('../../src/native/llama.ts')>('native/llama.js');
-const { Engine } = await built<typeof import('../../src/infer/process/engine.ts')>('infer/process/engine.js');
-
-const batchTokens = 512;
+import { homeWithTuning } from './tuned-home.ts';
 
 interface Listener {
   onToken: () => void;
   onEnd: (outputTokens: number) => void;
-  onFailure: (error: unknown) => void;
+  onFailure: (error: Error) => void;
+}
+
+/** Starts the program, from dist/, in this process. @returns how to tell it something */
+async function modelProcess(onMessage: (message: FromProcess) => void): Promise<(message: ToProcess) => void> {
+  const known = new Set(process.listeners('message'));
+  await import(new URL('../../dist/infer/process/main.js', import.meta.url).href);
+  const listener = process.listeners('message').find((each) => !known.has(each));
+  if (!listener) throw new Error('the model process listens to nothing');
+  process.off('message', listener);
+  process.send = (message: FromProcess) => {
+    onMessage(message);
+    return true;
+  };
+  return (message) => listener(message, undefined);
 }
 
 serveRounds(async (file, load) => {
-  const native = loadNative({ device: 'cpu' });
-  const model = await Model.load(native, { file, gpuLayers: 0 });
   const listeners = new Map<number, Listener>();
-  const engine = await Engine.create(model, new Batch(native, batchTokens), {
-    queueLimit: 1024,
+  let whenLoaded = (_error?: Error) => {};
+  const tell = await modelProcess((message) => {
+    switch (message.type) {
+      case 'loaded':
+        return whenLoaded();
+      case 'load-failed':
+        return whenLoaded(new Error(message.error.message));
+      case 'events':
+        for (const { id, event } of message.items) {
+          if (event.type === 'text-delta') listeners.get(id)?.onToken();
+          else if (event.type === 'usage') listeners.get(id)?.onEnd(event.outputTokens);
+        }
+        return;
+      case 'failed':
+        return listeners.get(message.id)?.onFailure(new Error(message.error.message));
+    }
+  });
+  const options: LoadOptions = {
+    name: 'bench',
+    file,
+    contextTokens: load.contextTokens,
     maxSequences: load.sequences,
-    createContext: (sequences) =>
-      Context.create(native, model, { contextTokens: load.contextTokens, sequences, batchTokens, threads: 0 }),
-    onStep({ events, failures }) {
-      for (const { id, event } of events) {
-        if (event.type === 'text-delta') listeners.get(id)?.onToken();
-        else if (event.type === 'usage') listeners.get(id)?.onEnd(event.outputTokens);
-      }
-      for (const { id, error } of failures) listeners.get(id)?.onFailure(error);
-    },
+    threads: 0,
+    device: 'cpu',
+    libDir: '',
+    home: homeWithTuning(),
+    queueLimit: 1024,
+  };
+  await new Promise<void>((resolve, reject) => {
+    whenLoaded = (error) => (error ? reject(error) : resolve());
+    tell({ type: 'load', options });
   });
   let lastId = 0;
   return (prompt, { outputTokens, seed, onToken, signal }) => {
@@ -53,12 +80,8 @@ serveRounds(async (file, load) => {
         onEnd: resolve,
         onFailure: (error) => (signal?.aborted ? resolve(tokens) : reject(error)),
       });
-      signal?.addEventListener('abort', () => engine.cancel(id), { once: true });
-      engine.submit(id, request).catch(reject);
+      signal?.addEventListener('abort', () => tell({ type: 'cancel', id }), { once: true });
+      tell({ type: 'generate', id, request });
     }).finally(() => listeners.delete(id));
   };
 });
-
-function built<T>(file: string): Promise<T> {
-  return import(new URL(`../../dist/${file}`, import.meta.url).href) as Promise<T>;
-}
