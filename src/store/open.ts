@@ -6,6 +6,7 @@ import path from 'node:path';
 import { Kysely, SqliteDialect } from 'kysely';
 import Database from 'libsql';
 import { FreeholdError } from '../lib/errors.ts';
+import { databaseError, withOurErrors } from './database-errors.ts';
 import { migrations, type Schema } from './schema.ts';
 
 /** An open database. Whoever opened it closes it. */
@@ -22,7 +23,8 @@ export const databaseName = 'freehold.db';
 /**
  * Opens `<home>/freehold.db`, creating the folder (mode 0700) and the file (mode 0600), and migrates it forward.
  * @param home folder of the deployment, `Config.home`
- * @throws FreeholdError file_io when the file cannot be opened or is no database; store_newer when a newer release wrote it
+ * @throws FreeholdError file_io when the file cannot be opened or is no database; disk_full; store_newer when a newer
+ *   release wrote it. So do all queries, but for store_newer
  */
 export function openStore(home: string): Store {
   const file = path.join(home, databaseName);
@@ -40,14 +42,15 @@ export function openStore(home: string): Store {
     migrate(database, file);
   } catch (cause) {
     database?.close();
-    if (cause instanceof FreeholdError) throw cause;
+    const known = databaseError(cause, file);
+    if (known instanceof FreeholdError && known.code !== 'file_io') throw known;
     throw new FreeholdError('file_io', `The database ${file} cannot be opened: ${(cause as Error).message}.`, {
       cause,
       hint: 'Check that the folder is writable and its disk not full. If the file is damaged, move it away: a new one is made, and keys must be created again.',
     });
   }
   const opened = database;
-  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: opened }) });
+  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: withOurErrors(opened, file) }) });
   let closed = false;
   return {
     db,

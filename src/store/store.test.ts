@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createKey, findKey, hasKeys, listKeys, revokeKey } from './keys.ts';
 import { databaseName, openStore, type Store } from './open.ts';
@@ -55,6 +56,20 @@ describe('a store', () => {
     raw.close();
     expect(() => openStore(home)).toThrow(expect.objectContaining({ code: 'store_newer' }));
     expect(() => openStore(home)).toThrow(expect.objectContaining({ code: 'store_newer' }));
+  });
+
+  it('says that the disk is full, and goes on once it is not', async () => {
+    await sql`pragma max_page_count = 1`.execute(store.db);
+    const fill = async () => {
+      for (let count = 0; count < 2000; count++) await createKey(store, { name: 'x'.repeat(100), role: 'member' });
+    };
+    await expect(fill()).rejects.toMatchObject({
+      code: 'disk_full',
+      status: 507,
+      message: expect.stringContaining(store.file),
+    });
+    await sql`pragma max_page_count = 10000`.execute(store.db);
+    await createKey(store, { name: 'after', role: 'admin' });
   });
 
   it('says so when the file is no database', async () => {
