@@ -146,6 +146,7 @@ export async function chooseTuning(
   let singleMs = await stopwatch.pass(1, most);
   if (!signal.aborted && stopwatch.now() + singleMs < endsAt) singleMs = await stopwatch.pass(1, most);
   const single = await fewestThreads(1, singleMs);
+  if (disturbed) return undefined;
   // where a pass over the smallest size may take too long, prompts go as they would have gone
   const expectedMs = (single?.ms ?? 0) * (smallest / 4);
   const prompt = single && expectedMs <= passMs ? await fewestThreads(smallest, expectedMs) : undefined;
