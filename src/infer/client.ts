@@ -56,6 +56,7 @@ const noStats: EngineStats = {
   prefillTokens: 0,
   outputTokens: 0,
   decodeMs: 0,
+  prefillMs: 0,
   promptTokens: 0,
   cachedTokens: 0,
   prefixCacheBytes: 0,

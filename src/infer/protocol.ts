@@ -73,6 +73,8 @@ export interface EngineStats {
   outputTokens: number;
   /** Milliseconds spent inside llama_decode since the load. */
   decodeMs: number;
+  /** How many of them went to steps over prompts. */
+  prefillMs: number;
   /** Prompt tokens of all requests that began since the load, those of the prefix cache included. */
   promptTokens: number;
   /** Prompt tokens that the prefix cache saved since the load. */

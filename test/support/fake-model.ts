@@ -82,6 +82,7 @@ export function createFakeModel(
       prefillTokens: 5,
       outputTokens: 7,
       decodeMs: 11,
+      prefillMs: 3,
       promptTokens: 6,
       cachedTokens: 1,
       prefixCacheBytes: 1024,

@@ -123,6 +123,7 @@ export class Embedder {
       prefillTokens: this.#stats.tokens,
       outputTokens: 0,
       decodeMs: this.#stats.decodeMs,
+      prefillMs: this.#stats.decodeMs,
       promptTokens: this.#stats.tokens,
       cachedTokens: 0,
       prefixCacheBytes: 0,

@@ -99,7 +99,15 @@ export class Engine {
   /** Average time between two requests that end, and when the last one did. */
   #endIntervalMs = leastRetryMs;
   #endedAt = 0;
-  readonly #totals = { steps: 0, stepTokens: 0, prefillTokens: 0, outputTokens: 0, decodeMs: 0, promptTokens: 0 };
+  readonly #totals = {
+    steps: 0,
+    stepTokens: 0,
+    prefillTokens: 0,
+    outputTokens: 0,
+    decodeMs: 0,
+    prefillMs: 0,
+    promptTokens: 0,
+  };
   #cachedTokens = 0;
 
   private constructor(model: Model, context: Context, batch: Batch, options: EngineOptions) {
@@ -358,9 +366,11 @@ export class Engine {
       answers.length > 0 ? this.#pace.promptTokens(batchTokens) : batchTokens,
     );
     const parts = prompts.map((running, i) => ({ running, count: counts[i] as number }));
+    const decodeMsBefore = this.#totals.decodeMs;
     const ms = await this.#compute(parts.filter(({ count }) => count > 0));
     const tokens = counts.reduce((sum, count) => sum + count, 0);
     this.#totals.prefillTokens += tokens;
+    this.#totals.prefillMs += this.#totals.decodeMs - decodeMsBefore;
     if (answers.length > 0) this.#pace.observePrompt(tokens, ms);
   }
 
