@@ -13,6 +13,9 @@ import { barFigures, detailFigures } from './report.ts';
 import { median, type Summary, summarise } from './summary.ts';
 import { keptHome, tune } from './tuned-home.ts';
 
+/** No load is begun after so much time, and no further round. */
+const longestMs = 15 * 60_000;
+
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 /**
@@ -34,6 +37,10 @@ export async function benchServe(args: string[]): Promise<Figure[]> {
   const before = await limitOf(model);
   const results = new Map<Load, Map<string, Summary>>();
   for (const [index, load] of chosen.entries()) {
+    if (performance.now() > longestMs) {
+      say(`\n${load.name}: left out, there is no time left`);
+      continue;
+    }
     say(`\n${load.name}: ${load.what}`);
     const taking = everyone.filter(({ absent }) => !absent && load.contenders === 'all');
     const measured = taking.length > 0 ? taking : [oursInProcess];
@@ -67,9 +74,10 @@ async function measureLoad(
       const session = await open(model, load);
       sessions.push({ name, session, times: [] });
       // whatever a first round brings about (larger caches, compiled code) has happened before it counts
-      if (load.promptTokens < 1000) await session.round(warmUp as Prompt[]);
+      await session.round(warmUp as Prompt[]);
     }
     for (const [round, prompts] of rounds.entries()) {
+      if (round > 0 && performance.now() > longestMs) break;
       const order = round % 2 === 0 ? sessions : [...sessions].reverse();
       for (const { session, times } of order) times.push(await session.round(prompts));
     }

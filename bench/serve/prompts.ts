@@ -8,9 +8,10 @@ import { type Load, type Prompt, promptLengths } from './loads.ts';
 
 const wordsToChooseFrom = 2000;
 const attempts = 20;
+const warmUpTokens = 64;
 
 /**
- * The prompts of every round of the given loads; the first round of each is for warming up. No prompt comes twice.
+ * The prompts of every round of the given loads; the first round of each, of short ones, is for warming up. No prompt comes twice.
  * @param file the model
  * @returns by the order of the loads, then by round
  */
@@ -22,9 +23,12 @@ export async function makePrompts(file: string, loads: readonly Load[]): Promise
     for (const load of loads) {
       const rounds: Prompt[][] = [];
       for (let round = 0; round <= load.rounds; round++) {
-        const shared = compose.words(load.sharedTokens);
+        const warming = round === 0;
+        const shared = warming ? [] : compose.words(load.sharedTokens);
         const prompts: Prompt[] = [];
-        for (const tokens of promptLengths(load)) prompts.push(await compose.prompt(tokens, shared));
+        for (const tokens of promptLengths(load)) {
+          prompts.push(await compose.prompt(warming ? Math.min(tokens, warmUpTokens) : tokens, shared));
+        }
         rounds.push(prompts);
       }
       made.push(rounds);
