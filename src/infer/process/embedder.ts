@@ -29,6 +29,8 @@ export interface EmbedderOptions {
   threads: number;
   /** Requests that may wait. */
   queueLimit: number;
+  /** Default: one that knows of no other process. */
+  governor?: ThreadGovernor;
 }
 
 /** A request whose inputs are tokens by now. */
@@ -85,7 +87,7 @@ export class Embedder {
     this.#size = pooledSize(native, model, pooling);
     this.#scoreOf = scoring(header, this.#size);
     this.#options = options;
-    this.#governor = createThreadGovernor(context.threads);
+    this.#governor = options.governor ?? createThreadGovernor(context.threads);
     this.#inputs = createEmbedInputs({
       vocabulary: model.vocabulary,
       frame: textFrame(native, model),

@@ -1,23 +1,33 @@
 // The model process: loads one GGUF, answers the messages of `infer/protocol.ts`, and ends when its parent is gone.
 // Holds no secrets; its environment is an allow-list (see `infer/client.ts`).
 
-import { metadataBoolean, metadataNumber, metadataString } from '../../formats/gguf/metadata.ts';
+import { purposeOf } from '../../formats/gguf/purpose.ts';
 import { readGguf, splitParts } from '../../formats/gguf/read.ts';
 import type { GgufFile } from '../../formats/gguf/types.ts';
 import { FreeholdError, invariant, toErrorRecord } from '../../lib/errors.ts';
 import { mainDevice } from '../../native/devices.ts';
-import { loadNative } from '../../native/ffi.ts';
+import { loadNative, type Native } from '../../native/ffi.ts';
 import { Batch, Context, Model } from '../../native/llama.ts';
+import { base64Of } from '../floats.ts';
 import type { FromProcess, LoadOptions, ToProcess } from '../protocol.ts';
 import { createConstraint } from './constraint.ts';
+import { Embedder } from './embedder.ts';
 import { Engine } from './engine.ts';
+import { createLoadProgress } from './load-progress.ts';
 import { useMachine } from './machine.ts';
+import { createThreadGovernor } from './thread-governor.ts';
+import { createPeers } from './thread-governor-peers.ts';
 import { tuningKey } from './tuning-store.ts';
+import { startWatchdog } from './watchdog.ts';
 
 /** Most host memory for kept prompts where nobody chose a bound. */
 const mostPrefixCacheBytes = 8 * 2 ** 30;
 
+/** The one that runs the model: an engine where it chats, an embedder where it makes vectors or scores. */
 let engine: Engine | undefined;
+let embedder: Embedder | undefined;
+let name = '';
+const loadGotOn = createLoadProgress();
 
 function send(message: FromProcess): void {
   // the parent may be gone already; `disconnect` then ends this process
@@ -26,14 +36,48 @@ function send(message: FromProcess): void {
 
 async function load(options: LoadOptions): Promise<void> {
   const startedAt = performance.now();
+  name = options.name;
   // every part is checked in TypeScript before native code opens it
-  const [first = options.file] = await splitParts(options.file);
-  const gguf = await readGguf(first, { maxArrayLength: 0 });
-  refuseIfNotGenerating(options.name, gguf);
+  const [first = options.file, ...rest] = await splitParts(options.file);
+  const header = await readGguf(first, { maxArrayLength: 0 });
+  for (const part of rest) header.tensors.push(...(await readGguf(part, { maxArrayLength: 0 })).tensors);
   const native = loadNative(options);
   const model = await Model.load(native, { file: options.file, gpuLayers: options.device === 'cpu' ? 0 : -1 });
-  if (!model.hasDecoder) throw doesNotGenerate(options.name);
-  const machine = useMachine(native, model, tuningKey(native, gguf, first, options.threads), options);
+  const purpose = purposeOf(header);
+  if (purpose === 'chat') await loadEngine(native, model, { header, file: first }, options);
+  else await loadEmbedder(native, model, header, options);
+  const contextTokens = (engine ?? embedder)?.contextTokens;
+  invariant(contextTokens, 'one of them runs the model');
+  send({
+    type: 'loaded',
+    capabilities: {
+      model: options.name,
+      contextTokens,
+      generate: purpose === 'chat',
+      embed: purpose === 'embedding',
+      rerank: purpose === 'rerank',
+      tools: false,
+      vision: false,
+    },
+    loadMs: performance.now() - startedAt,
+    device: mainDevice(native)?.name ?? 'CPU',
+  });
+}
+
+async function loadEmbedder(native: Native, model: Model, header: GgufFile, options: LoadOptions): Promise<void> {
+  const { contextTokens, threads, queueLimit, home } = options;
+  const governor = createThreadGovernor(threads, home ? { peers: createPeers(home) } : {});
+  embedder = await Embedder.create(native, model, header, { contextTokens, threads, queueLimit, governor });
+}
+
+async function loadEngine(
+  native: Native,
+  model: Model,
+  { header, file }: { header: GgufFile; file: string },
+  options: LoadOptions,
+): Promise<void> {
+  if (!model.hasDecoder) throw cannot(options.name, 'generate text');
+  const machine = useMachine(native, model, tuningKey(native, header, file, options.threads), options);
   const { batchTokens } = machine;
   const batch = new Batch(native, batchTokens);
   engine = await Engine.create(model, batch, {
@@ -58,20 +102,6 @@ async function load(options: LoadOptions): Promise<void> {
       if (events.length > 0 || failures.length > 0) send({ type: 'events', items: events, stats: engine.stats() });
     },
   });
-  send({
-    type: 'loaded',
-    capabilities: {
-      model: options.name,
-      contextTokens: engine.contextTokens,
-      generate: true,
-      embed: false,
-      rerank: false,
-      tools: false,
-      vision: false,
-    },
-    loadMs: performance.now() - startedAt,
-    device: mainDevice(native)?.name ?? 'CPU',
-  });
   machine.onIdle();
 }
 
@@ -80,31 +110,48 @@ function defaultPrefixCacheBytes(): number {
   return Math.min(mostPrefixCacheBytes, Math.floor(process.availableMemory() / 10));
 }
 
-/** Embedding and rerank models load like any other and would answer with noise. */
-function refuseIfNotGenerating(name: string, gguf: GgufFile): void {
-  const architecture = metadataString(gguf, 'general.architecture') ?? '';
-  const pools = (metadataNumber(gguf, `${architecture}.pooling_type`) ?? 0) > 0;
-  if (pools || metadataBoolean(gguf, `${architecture}.attention.causal`) === false) throw doesNotGenerate(name);
-}
-
-const cannot = (what: string) => new FreeholdError('unsupported', `This model cannot ${what}.`, { field: 'model' });
-
-function doesNotGenerate(name: string): FreeholdError {
-  return new FreeholdError('unsupported', `The model ${name} does not generate text.`, {
-    hint: 'It is made for embeddings or reranking, which this release does not serve yet.',
+function cannot(name: string, what: string): FreeholdError {
+  return new FreeholdError('unsupported', `The model ${name} cannot ${what}.`, {
+    hint: '`freehold models` shows what each model here is for.',
     field: 'model',
   });
 }
 
-async function answer(message: Extract<ToProcess, { type: 'generate' | 'count-tokens' }>): Promise<void> {
-  const { type, id, request } = message;
+type Request = Exclude<ToProcess, { type: 'load' | 'cancel' | 'ping' }>;
+
+async function answer(message: Request): Promise<void> {
+  const { id } = message;
   try {
-    invariant(engine, 'the model is loaded before requests are sent');
-    if (type === 'generate') await engine.submit(id, request);
-    else send({ type: 'tokens', id, count: await engine.countTokens(id, request) });
+    await serve(message);
   } catch (error) {
     if (!(error instanceof FreeholdError)) process.stderr.write(`${(error as Error).stack}\n`);
     send({ type: 'failed', id, error: toErrorRecord(error) });
+  }
+}
+
+async function serve({ type, id, request }: Request): Promise<void> {
+  switch (type) {
+    case 'generate':
+      if (!engine) throw cannot(name, 'generate text');
+      return engine.submit(id, request);
+    case 'count-tokens':
+      if (!engine) throw cannot(name, 'generate text');
+      return send({ type: 'tokens', id, count: await engine.countTokens(id, request) });
+    case 'embed': {
+      if (!embedder) throw cannot(name, 'turn text into vectors');
+      const { embeddings, inputTokens } = await embedder.embed(id, request);
+      const dimensions = embeddings[0]?.length ?? 0;
+      const stats = embedder.stats();
+      return send({ type: 'embeddings', id, dimensions, base64: base64Of(embeddings), inputTokens, stats });
+    }
+    case 'rerank': {
+      if (!embedder) throw cannot(name, 'score documents');
+      const result = await embedder.rerank(id, request);
+      return send({ type: 'scores', id, result, stats: embedder.stats() });
+    }
+    default: {
+      return type satisfies never;
+    }
   }
 }
 
@@ -113,22 +160,27 @@ process.on('message', (message: ToProcess) => {
     case 'load':
       load(message.options).catch((error: unknown) => send({ type: 'load-failed', error: toErrorRecord(error) }));
       return;
-    case 'generate':
-    case 'count-tokens':
-      void answer(message);
-      return;
-    case 'embed':
-    case 'rerank':
-      send({ type: 'failed', id: message.id, error: toErrorRecord(cannot(message.type)) });
-      return;
     case 'cancel':
       engine?.cancel(message.id);
+      embedder?.cancel(message.id);
+      return;
+    case 'ping':
+      if (engine || embedder || loadGotOn()) send({ type: 'pong' });
+      return;
+    case 'generate':
+    case 'count-tokens':
+    case 'embed':
+    case 'rerank':
+      void answer(message);
       return;
     default:
       message satisfies never;
   }
 });
 
-process.on('disconnect', () => process.exit(0));
+// not process.exit: it would wait for native code that runs on other threads, and there is nothing to save
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+// where this thread is too busy to hear of it
+void startWatchdog(process.ppid);
 // the terminal's Ctrl-C reaches the whole group; the parent decides when this process ends
 process.on('SIGINT', () => {});
