@@ -13,6 +13,8 @@ if (major < 20 || (major === 20 && minor < 19)) {
 
 // `freehold models | head -1` closes the pipe early; that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+// What is said along the way may be lost (a full disk under it, `2>&1 | head`); the work goes on, a server above all.
+process.stderr.on('error', () => {});
 
 const status = await run(process.argv.slice(2));
 // what was written must leave before the process does; sockets kept alive must not hold it

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { createStyle, fields, table, wantsColour } from './output.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createOutput, createStyle, fields, table, wantsColour } from './output.ts';
 import { displayWidth } from './text.ts';
 
 const plain = createStyle(false);
@@ -19,6 +19,29 @@ describe('colours', () => {
   it('leave text as it is when off', () => {
     expect(plain.bold(plain.accent('x'))).toBe('x');
     expect(createStyle(true).bold('x')).toBe('\u001b[1mx\u001b[22m');
+  });
+});
+
+describe('what is printed', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it('may be coloured and drives the terminal in no other way, whatever names it holds', () => {
+    let printed = '';
+    for (const stream of [process.stdout, process.stderr]) {
+      vi.spyOn(stream, 'write').mockImplementation((text) => {
+        printed += text;
+        return true;
+      });
+    }
+    const output = createOutput(false);
+    const name = 'evil\u001b]0;title\u0007\u001b[2J\u009b1A\r\u001b[38;5;1m\u001b\u001b[1m[5mname';
+    for (const print of [output.line, output.prose, output.note]) print(`Deleted ${createStyle(true).bold(name)}.`);
+    expect(printed).toContain('\u001b[1mevil');
+    expect(printed.replaceAll('\u001b[1m', '').replaceAll('\u001b[22m', '')).not.toMatch(
+      /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/,
+    );
   });
 });
 

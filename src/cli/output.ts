@@ -1,6 +1,6 @@
 // What commands print with: few colours (one accent), tables, aligned fields. Standard output carries answers,
 // standard error everything said along the way; with --json standard output carries JSON and nothing else.
-import { displayWidth, oneLine, truncate, wrapText } from './text.ts';
+import { displayWidth, oneLine, stripAllButStyles, truncate, wrapText } from './text.ts';
 
 export interface Style {
   bold(text: string): string;
@@ -36,7 +36,7 @@ export interface Output {
   readonly errorStyle: Style;
   /** Columns of the terminal; without one (a pipe, a file) there is no limit, so that nothing is cut. */
   readonly columns: number;
-  /** A line of the answer; nothing with --json. */
+  /** A line of the answer; nothing with --json. Of control characters, as names of models and keys may hold, only colours come out. */
   line(text?: string): void;
   /** Prose of the answer, wrapped on a terminal; nothing with --json. */
   prose(text: string): void;
@@ -53,13 +53,15 @@ export function createOutput(json: boolean): Output {
     errorStyle: createStyle(wantsColour(process.stderr)),
     columns: process.stdout.columns || Number.POSITIVE_INFINITY,
     line: (text = '') => {
-      if (!json) process.stdout.write(`${text}\n`);
+      if (!json) process.stdout.write(`${stripAllButStyles(text)}\n`);
     },
     prose: (text) => {
-      if (!json) process.stdout.write(`${wrapText(text, process.stdout.columns ?? Number.POSITIVE_INFINITY)}\n`);
+      const clean = stripAllButStyles(text);
+      if (!json) process.stdout.write(`${wrapText(clean, process.stdout.columns ?? Number.POSITIVE_INFINITY)}\n`);
     },
     note: (text = '') => {
-      process.stderr.write(`${wrapText(text, process.stderr.columns ?? Number.POSITIVE_INFINITY)}\n`);
+      const clean = stripAllButStyles(text);
+      process.stderr.write(`${wrapText(clean, process.stderr.columns ?? Number.POSITIVE_INFINITY)}\n`);
     },
     data: (value) => {
       if (json) process.stdout.write(`${JSON.stringify(value)}\n`);

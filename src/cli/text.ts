@@ -11,6 +11,17 @@ export function stripControls(text: string): string {
   return text.replace(controls, '');
 }
 
+/** The escape sequences that `createStyle` writes, and nothing else; they change how text looks and move nothing. */
+const ownStyles = /(\u001b\[(?:1|2|22|31|36|39)m)/;
+
+/** As `stripControls`, but leaves the colours that commands paint with. */
+export function stripAllButStyles(text: string): string {
+  return text
+    .split(ownStyles)
+    .map((part) => (ownStyles.test(part) ? part : stripControls(part)))
+    .join('');
+}
+
 /** One line for a table or a message: no control characters, newlines and tabs as spaces. */
 export function oneLine(text: string): string {
   return stripControls(text.replace(/[\n\r\t]+/g, ' '));

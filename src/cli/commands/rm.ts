@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { type CommonOptions, finish } from '../command.ts';
 import { usageError } from '../failure.ts';
+import { oneLine } from '../text.ts';
 
 export function addRemove(program: Command): void {
   finish<CommonOptions & { yes?: boolean }>(
@@ -28,7 +29,7 @@ export function addRemove(program: Command): void {
         const { confirm, isCancel } = await import('@clack/prompts');
         const { formatBytes } = await import('../../lib/units.ts');
         const answer = await confirm({
-          message: `Delete ${model.name} (${formatBytes(model.sizeBytes)})?`,
+          message: `Delete ${oneLine(model.name)} (${formatBytes(model.sizeBytes)})?`,
           initialValue: false,
         });
         if (isCancel(answer) || !answer) {
