@@ -45,7 +45,11 @@ export const settingFlags: Partial<Record<ConfigKey, SettingFlag>> = {
     help: 'Conversations one model answers at the same time; 0 takes as many as 1 GB of cache holds, at most 8.',
     fallback: '0',
   },
-  threads: { flags: '--threads <number>', help: 'Threads for one model; 0 takes one per core.', fallback: '0' },
+  threads: {
+    flags: '--threads <number>',
+    help: 'Threads for one model, at most one per core; 0 takes that.',
+    fallback: '0',
+  },
   queueLimit: {
     flags: '--queue-limit <number>',
     help: 'Requests that may wait for one model before new ones are turned away.',

@@ -1,5 +1,6 @@
 // What a model process is told at its start, put together in one place for everyone who starts one: the server's model
 // registry and the command line. Decides nothing: the shape is hub/plan.ts's, the rest is configuration.
+import { availableParallelism } from 'node:os';
 import type { Config } from '../lib/config.ts';
 import type { LoadOptions } from './protocol.ts';
 
@@ -17,7 +18,8 @@ export function loadOptions(
     file: model.file,
     contextTokens: shape.contextTokens,
     maxSequences: shape.sequences,
-    threads: config.threads,
+    // more threads than cores only wait for each other
+    threads: Math.min(config.threads, availableParallelism()),
     device: config.device,
     libDir: config.libDir,
     home: config.home,

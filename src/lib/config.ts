@@ -39,7 +39,7 @@ export const configSchema = z.object({
   maxSequences: whole(0, 256)
     .default(0)
     .describe('Conversations one model answers at the same time; 0 takes as many as 1 GB of cache holds, at most 8.'),
-  threads: whole(0, 1024).default(0).describe('Threads for one model; 0 takes one per core.'),
+  threads: whole(0, 1024).default(0).describe('Threads for one model, at most one per core; 0 takes that.'),
   queueLimit: whole(1, 100_000)
     .default(512)
     .describe('Requests that may wait for one model before new ones are turned away.'),
