@@ -94,9 +94,9 @@ export async function moveDurably(from: string, to: string): Promise<void> {
   }
 }
 
-/** Makes a folder and its parents. @throws FreeholdError file_io, disk_full */
+/** Makes a folder and its parents, those that are new for this user only. @throws FreeholdError file_io, disk_full */
 export async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw diskError(error, folder, 'Making the folder');
   });
 }

@@ -1,12 +1,12 @@
 // The small JSON file beside each model in `<home>/models`: where it came from, its files and its checksum. A manifest
 // may also point at a file elsewhere, which is then used in place and never deleted. Knows the folder, no network.
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Config } from '../lib/config.ts';
 import { FreeholdError } from '../lib/errors.ts';
 import { readSmallFile } from '../lib/regular-file.ts';
-import { writeFileDurably } from './disk.ts';
+import { makeFolder, writeFileDurably } from './disk.ts';
 import { fileStemOf } from './names.ts';
 
 const manifestSchema = z.object({
@@ -47,7 +47,7 @@ export function filesOf(folder: string, manifest: Manifest): string[] {
 
 /** Writes a manifest so that it is there whole or not at all. */
 export async function writeManifest(folder: string, manifest: Manifest): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await writeFileDurably(manifestPath(folder, manifest.name), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 

@@ -7,7 +7,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { writeManifest } from './manifest.ts';
-import { findLocalModel, findUsableModel, listLocalModels, removeLocalModel, surveyLocalModels } from './models.ts';
+import {
+  findLocalModel,
+  findUsableModel,
+  listLocalModels,
+  nameUniquely,
+  removeLocalModel,
+  surveyLocalModels,
+} from './models.ts';
 
 const fixtureFile = path.join(import.meta.dirname, '../../test/fixtures/tiny.gguf');
 const fixture = readFileSync(fixtureFile);
@@ -114,6 +121,13 @@ describe('the list', () => {
       'lm-studio one/phi-4:q4_k_m',
       'lm-studio two/phi-4:q4_k_m',
     ]);
+  });
+
+  it('numbers what has even the same long name, however many there are', () => {
+    const many = Array.from({ length: 50_000 }, () => ({ name: 'a', qualifiedName: 'p/a' }));
+    const named = nameUniquely([{ name: 'p/a-3', qualifiedName: 'x' }, ...many]).map(({ name }) => name);
+    expect(named.slice(0, 6)).toEqual(['p/a-3', 'a', 'p/a', 'p/a-2', 'p/a-4', 'p/a-5']);
+    expect(new Set(named).size).toBe(50_001);
   });
 
   it('names a model over several files once, and leaves it out while a part is missing', async () => {

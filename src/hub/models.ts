@@ -77,13 +77,19 @@ async function findCandidates(config: HomeConfig): Promise<{ candidates: Candida
 }
 
 /** First come, first named; then the qualified name; then a number. The order of `all` is fixed, so names are stable. */
-function nameUniquely(all: Candidate[]): Candidate[] {
+export function nameUniquely<Named extends { name: string; qualifiedName: string }>(all: readonly Named[]): Named[] {
   const taken = new Set<string>();
+  /** The last number given to each qualified name: looking from 2 again each time would take the square of their count. */
+  const numbers = new Map<string, number>();
   return all.map((candidate) => {
-    const numbered = Array.from({ length: all.length }, (_, index) => `${candidate.qualifiedName}-${index + 2}`);
-    const name = [candidate.name, candidate.qualifiedName, ...numbered].find((each) => !taken.has(each));
-    taken.add(name ?? candidate.name);
-    return { ...candidate, name: name ?? candidate.name };
+    const { qualifiedName } = candidate;
+    let name = [candidate.name, qualifiedName].find((each) => !taken.has(each));
+    for (let number = (numbers.get(qualifiedName) ?? 1) + 1; name === undefined; number++) {
+      numbers.set(qualifiedName, number);
+      if (!taken.has(`${qualifiedName}-${number}`)) name = `${qualifiedName}-${number}`;
+    }
+    taken.add(name);
+    return { ...candidate, name };
   });
 }
 

@@ -71,6 +71,16 @@ describe('pulling from the hub', () => {
     expect((await listLocalModels(config)).map(({ name }) => name)).toContain('tiny:q8_0');
   });
 
+  it('makes a home that is nobody else’s', async () => {
+    const fresh = { ...config, home: path.join(home, 'new') };
+    await pull(`hf:${repo}`, { config: fresh });
+    const at = path.join(home, 'registered.gguf');
+    await writeFile(at, fixture);
+    const other = { ...config, home: path.join(home, 'other') };
+    await pull(at, { config: other });
+    for (const folder of [fresh.home, other.home]) expect((await stat(folder)).mode & 0o777).toBe(0o700);
+  });
+
   it('fetches a model anew that is here and damaged', async () => {
     const { file: at } = await pull(`hf:${repo}`);
     await writeFile(at, fixture.subarray(0, 5000));
