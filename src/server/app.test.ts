@@ -202,6 +202,7 @@ describe('operations', () => {
       /^http_server_requests_total\{method="POST",route="\/v1\/messages",status="200"\} \d+$/m,
       /^gen_ai_server_tokens_total\{gen_ai_request_model="fake",gen_ai_token_type="output"\} \d+$/m,
       /^gen_ai_server_time_to_first_token_seconds_count\{gen_ai_request_model="fake",gen_ai_operation_name="chat"\} \d+$/m,
+      /^freehold_inter_token_latency_seconds_count\{model="fake"\} \d+$/m,
       /^freehold_model_queued_requests\{model="fake"\} 1$/m,
       /^process_resident_memory_bytes \d+$/m,
     ]) {

@@ -41,7 +41,7 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
   c.var.facts.model = name;
   const release = services.models.hold(model);
   const { abort, done } = abortWith(c.req.raw.signal, services.stopping);
-  const stopwatch = createStopwatch(c.var.arrivedMs);
+  const stopwatch = createStopwatch(c.var.arrivedMs, services.metrics.gapsOf(name));
   const meta: AnswerMeta = {
     id: newId(call.idPrefix),
     model: name,
@@ -176,9 +176,12 @@ interface Stopwatch {
   readonly usage: { inputTokens: number; cachedTokens: number; outputTokens: number };
 }
 
-function createStopwatch(arrivedMs: number): Stopwatch {
+/** @param onGap is told the milliseconds between two pieces of the same answer */
+function createStopwatch(arrivedMs: number, onGap: (gapMs: number) => void): Stopwatch {
   let firstMs: number | undefined;
   let lastMs: number | undefined;
+  /** When the last piece of each answer came. */
+  const pieceMs: number[] = [];
   /** Output tokens of each answer, as far as known. */
   const outputs: number[] = [];
   const usage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
@@ -202,6 +205,9 @@ function createStopwatch(arrivedMs: number): Stopwatch {
         setOutput(answer, (outputs[answer] ?? 0) + 1);
         lastMs = performance.now();
         firstMs ??= lastMs;
+        const before = pieceMs[answer];
+        if (before !== undefined) onGap(lastMs - before);
+        pieceMs[answer] = lastMs;
       }
     },
     timing(outputTokens) {
