@@ -1,10 +1,9 @@
 // The server's side of a model process: spawns it, supervises it, and turns its messages into the TextModel contract.
-// Knows no native code. A process that dies costs the requests it held; it is started again, with back-off.
-import { type ChildProcess, fork } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+// Knows no native code. A process that dies, or no longer hears, costs the requests it held; it is started again, with
+// back-off, and after several deaths without one answer not before a cool-down has passed.
+import type { ChildProcess } from 'node:child_process';
 import { AsyncQueue } from '../lib/async-queue.ts';
-import { childEnvironment } from '../lib/child-environment.ts';
+import { type Deferred, deferred, orAborted, throwIfAborted } from '../lib/deferred.ts';
 import { FreeholdError, fromErrorRecord, invariant } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/log.ts';
 import type {
@@ -17,10 +16,16 @@ import type {
   RerankResult,
   TextModel,
 } from '../lib/text-model.ts';
+import { endChild, startChild } from './child.ts';
 import { floatsOf } from './floats.ts';
-import type { EngineStats, FromProcess, LoadOptions, ToProcess } from './protocol.ts';
+import { createLiveness, type Liveness } from './liveness.ts';
+import type { NativeLog } from './native-log.ts';
+import { type EngineStats, type FromProcess, type LoadOptions, noStats, type ToProcess } from './protocol.ts';
+import { refuseTooManyTurns, roughBytes, tooMuchUnread } from './request-bounds.ts';
+import { createRestarts, type Restarts, type Supervision, usualSupervision } from './supervision.ts';
 
-export type LocalModelState = 'loading' | 'ready' | 'restarting' | 'failed' | 'closed';
+/** `crashed`: it died too often without an answer, and is not started again before a cool-down has passed. */
+export type LocalModelState = 'loading' | 'ready' | 'restarting' | 'crashed' | 'failed' | 'closed';
 
 /** A model that runs in a supervised child process. Requests sent while it restarts wait for it. */
 export interface LocalTextModel extends TextModel {
@@ -36,38 +41,10 @@ export interface LocalTextModel extends TextModel {
   close(): Promise<void>;
 }
 
-/** The program of the model process; run from `dist/` also when this file runs from `src/`. */
-const processEntry = fileURLToPath(
-  new URL(import.meta.url.endsWith('.ts') ? '../../dist/infer/process/main.js' : './process/main.js', import.meta.url),
-);
-
-const firstBackoffMs = 200;
-const longestBackoffMs = 30_000;
-/** How long a process may take to leave after it was asked to. */
-const graceMs = 2_000;
-/** Lines of the native library's log kept to explain a failure. */
-const logTailLines = 40;
-
-const noStats: EngineStats = {
-  queued: 0,
-  active: 0,
-  steps: 0,
-  stepTokens: 0,
-  prefillTokens: 0,
-  outputTokens: 0,
-  decodeMs: 0,
-  prefillMs: 0,
-  promptTokens: 0,
-  cachedTokens: 0,
-  prefixCacheBytes: 0,
-  draftedTokens: 0,
-  acceptedTokens: 0,
-  kvUsed: 0,
-};
-
 /**
  * Starts a model process and loads a GGUF in it.
  * @param signal aborting ends a load that is under way
+ * @param supervision bounds that are not the usual ones; for tests
  * @returns when the model is ready
  * @throws FreeholdError gguf_invalid, file_not_found, model_failed, native_library_missing, cancelled, …
  */
@@ -75,9 +52,10 @@ export async function openLocalModel(
   options: LoadOptions,
   logger: Logger = silentLogger,
   signal?: AbortSignal,
+  supervision: Partial<Supervision> = {},
 ): Promise<LocalTextModel> {
   throwIfAborted(signal);
-  const model = new SupervisedModel(options, logger);
+  const model = new SupervisedModel(options, logger, { ...usualSupervision, ...supervision });
   const onAbort = () => void model.close();
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
@@ -92,10 +70,10 @@ export async function openLocalModel(
   }
 }
 
-/** What a request in flight hears of. */
 /** What a process says once, to one request. */
 type Answer = Extract<FromProcess, { type: 'tokens' | 'embeddings' | 'scores' }>;
 
+/** What a request in flight hears of. */
 interface Listener {
   onEvent?: (event: GenerateEvent) => void;
   onAnswer?: (answer: Answer) => void;
@@ -109,19 +87,33 @@ class SupervisedModel implements LocalTextModel {
   #child: ChildProcess | undefined;
   #state: LocalModelState = 'loading';
   /** Settles when the load under way ends, or when the model is closed. */
-  #ready = deferred();
+  #ready: Deferred = deferred();
   #capabilities: Capabilities | undefined;
   #device = 'CPU';
   #stats: EngineStats = noStats;
   #nextId = 1;
-  /** Processes in a row that died before they had answered anything. */
-  #fruitless = 0;
+  /** Whether the process that runs has answered a request. */
   #answered = false;
   #backoffTimer: NodeJS.Timeout | undefined;
+  readonly #liveness: Liveness;
+  readonly #supervision: Supervision;
+  /** Bytes of requests on their way to the process that runs. */
+  #unreadBytes = 0;
+  readonly #restarts: Restarts;
+  /** What requests hear until the cool-down has passed. */
+  #crashMessage = '';
+  #onSilent = () => {};
 
-  constructor(options: LoadOptions, logger: Logger) {
+  constructor(options: LoadOptions, logger: Logger, supervision: Supervision) {
     this.#options = options;
     this.#logger = logger.child({ model: options.name });
+    this.#supervision = supervision;
+    this.#restarts = createRestarts(supervision);
+    this.#liveness = createLiveness({
+      pingMs: supervision.pingMs,
+      ping: () => this.#send({ type: 'ping' }),
+      onSilent: () => this.#onSilent(),
+    });
   }
 
   get name(): string {
@@ -157,12 +149,13 @@ class SupervisedModel implements LocalTextModel {
 
   async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent> {
     await this.#untilReady(signal);
+    refuseTooManyTurns(request, this.capabilities().contextTokens);
     const id = this.#nextId++;
     const queue = new AsyncQueue<GenerateEvent>();
     let done = false;
     const finish = () => {
       done = true;
-      this.#listeners.delete(id);
+      this.#forget(id);
     };
     const leave = () => {
       if (done) return;
@@ -173,7 +166,7 @@ class SupervisedModel implements LocalTextModel {
       leave();
       queue.fail(new FreeholdError('cancelled', 'The request was cancelled.'));
     };
-    this.#listeners.set(id, {
+    this.#ask({ type: 'generate', id, request }, id, {
       onEvent: (event) => {
         queue.push(event);
         if (event.type !== 'stop') return;
@@ -188,7 +181,6 @@ class SupervisedModel implements LocalTextModel {
     });
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      this.#send({ type: 'generate', id, request });
       yield* queue;
     } finally {
       signal?.removeEventListener('abort', onAbort);
@@ -197,35 +189,36 @@ class SupervisedModel implements LocalTextModel {
   }
 
   async countTokens(request: GenerateRequest, signal?: AbortSignal): Promise<number> {
-    const answer = await this.#ask((id) => ({ type: 'count-tokens', id, request }), signal);
+    await this.#untilReady(signal);
+    refuseTooManyTurns(request, this.capabilities().contextTokens);
+    const answer = await this.#answerTo((id) => ({ type: 'count-tokens', id, request }), signal);
     invariant(answer.type === 'tokens', 'a process answers what it was asked');
     return answer.count;
   }
 
   async embed(request: EmbedRequest, signal?: AbortSignal): Promise<EmbedResult> {
-    const answer = await this.#ask((id) => ({ type: 'embed', id, request }), signal);
+    const answer = await this.#answerTo((id) => ({ type: 'embed', id, request }), signal);
     invariant(answer.type === 'embeddings', 'a process answers what it was asked');
     return { embeddings: floatsOf(answer.base64, answer.dimensions), inputTokens: answer.inputTokens };
   }
 
   async rerank(request: RerankRequest, signal?: AbortSignal): Promise<RerankResult> {
-    const answer = await this.#ask((id) => ({ type: 'rerank', id, request }), signal);
+    const answer = await this.#answerTo((id) => ({ type: 'rerank', id, request }), signal);
     invariant(answer.type === 'scores', 'a process answers what it was asked');
     return answer.result;
   }
 
   /** Sends a message that is answered by one. Whoever aborts waits no longer; the process is told. */
-  async #ask(message: (id: number) => ToProcess, signal?: AbortSignal): Promise<Answer> {
+  async #answerTo(message: (id: number) => ToProcess, signal?: AbortSignal): Promise<Answer> {
     await this.#untilReady(signal);
     const id = this.#nextId++;
     const answered = new Promise<Answer>((onAnswer, onFailure) => {
-      this.#listeners.set(id, { onAnswer, onFailure });
-      this.#send(message(id));
+      this.#ask(message(id), id, { onAnswer, onFailure });
     });
     try {
       return await orAborted(answered, signal);
     } finally {
-      this.#listeners.delete(id);
+      this.#forget(id);
       if (signal?.aborted) this.#send({ type: 'cancel', id });
     }
   }
@@ -233,87 +226,104 @@ class SupervisedModel implements LocalTextModel {
   async close(): Promise<void> {
     this.#state = 'closed';
     clearTimeout(this.#backoffTimer);
+    this.#liveness.stop();
     const unloaded = () =>
       new FreeholdError('shutting_down', `The model ${this.name} is being unloaded.`, { retryAfterMs: 1000 });
     this.#ready.reject(unloaded());
     this.#failAll(unloaded);
     const child = this.#child;
     this.#child = undefined;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
-      child.once('exit', () => {
-        clearTimeout(timer);
-        resolve();
-      });
-      if (child.connected) child.disconnect();
-      else child.kill('SIGTERM');
-    });
+    if (child) await endChild(child);
   }
 
   /** Starts a process and loads the model in it; `#ready` tells how that ends. Messages of earlier processes are not heard. */
   #spawn(): void {
+    const { pingMs, unansweredPings, unansweredPingsLoading } = this.#supervision;
     this.#answered = false;
-    const child = fork(processEntry, [], {
-      env: childEnvironment(),
-      execArgv: ['--enable-source-maps'],
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
+    this.#unreadBytes = 0;
+    const { child, log } = startChild(this.#logger);
     this.#child = child;
-    const tail: string[] = [];
-    if (child.stderr) {
-      createInterface({ input: child.stderr }).on('line', (line) => {
-        tail.push(line);
-        if (tail.length > logTailLines) tail.shift();
-        this.#logger.debug({ pid: child.pid }, line);
-      });
-    }
     /** The load failed: the next request tries again. */
     const fail = (error: FreeholdError) => {
       this.#child = undefined;
       this.#state = 'failed';
+      this.#liveness.stop();
       child.kill('SIGKILL');
       this.#ready.reject(error);
     };
+    this.#onSilent = () => {
+      if (this.#state === 'ready') {
+        child.kill('SIGKILL');
+        this.#lose(log, `did not answer for ${seconds(pingMs * unansweredPings)} and was ended`);
+        return;
+      }
+      const silence = `Loading ${this.name} did not get on for ${seconds(pingMs * unansweredPingsLoading)}; it was given up.`;
+      fail(new FreeholdError('model_failed', silence, { hint: 'Its disk may be slow or broken.' }));
+    };
+    this.#liveness.watch(unansweredPingsLoading);
     child.once('error', (cause) => {
       if (this.#child !== child) return;
       fail(new FreeholdError('model_failed', `The model process could not be started: ${cause.message}.`, { cause }));
     });
     child.on('message', (message: FromProcess) => {
-      if (this.#child === child) this.#hear(message, child, tail, fail);
+      if (this.#child !== child) return;
+      this.#liveness.heard();
+      this.#hear(message, child, log, fail);
     });
     // 'close' and not 'exit': by then the last lines of its log are here
     child.once('close', (code, signal) => {
       if (this.#child !== child) return;
       const how = signal ? `was ended by ${signal}` : `ended with status ${code}`;
       if (this.#state !== 'ready') {
-        const reason = nativeReason(tail);
+        const reason = log.reason();
         const message = `The model process ${how} while it loaded ${this.name}.${reason ? ` ${reason}` : ''}`;
         const hint = 'The model may need more memory than there is, or its file may be damaged.';
         fail(new FreeholdError('model_failed', message, { hint }));
         return;
       }
-      this.#logger.error({ code, signal, log: tail.slice(-5) }, 'the model process died');
-      this.#child = undefined;
-      this.#stats = noStats;
-      this.#scheduleRestart();
-      const message = `The process that ran ${this.name} ${how}; it is being started again.`;
-      this.#failAll(() => new FreeholdError('model_process_lost', message, { retryAfterMs: 1000 }));
+      this.#lose(log, how);
     });
     this.#send({ type: 'load', options: this.#options });
   }
 
-  #hear(
-    message: FromProcess,
-    child: ChildProcess,
-    tail: readonly string[],
-    fail: (error: FreeholdError) => void,
-  ): void {
+  /** The process that ran the model is gone; another is started, unless too many have died. */
+  #lose(log: NativeLog, how: string): void {
+    this.#logger.error({ how, log: log.last(5) }, 'the model process died');
+    this.#child = undefined;
+    this.#stats = noStats;
+    this.#liveness.stop();
+    const waitMs = this.#restarts.died(this.#answered);
+    if (waitMs === undefined) {
+      const reason = log.reason();
+      this.#crashMessage = `The process that ran ${this.name} ${how}, as others did before it without one answer.${reason ? ` ${reason}` : ''}`;
+      this.#state = 'crashed';
+      this.#failAll(() => this.#crashed());
+      return;
+    }
+    this.#state = 'restarting';
+    this.#ready = deferred();
+    this.#ready.promise.catch((error: FreeholdError) => {
+      if (this.#state === 'failed') this.#logger.error({ err: error }, 'the model process was not started again');
+    });
+    this.#backoffTimer = setTimeout(() => this.#spawn(), waitMs);
+    const message = `The process that ran ${this.name} ${how}; it is being started again.`;
+    this.#failAll(() => new FreeholdError('model_process_lost', message, { retryAfterMs: 1000 }));
+  }
+
+  #crashed(): FreeholdError {
+    const wait = seconds(Math.max(1000, this.#restarts.coolDownLeftMs()));
+    return new FreeholdError('model_failed', this.#crashMessage, {
+      hint: `It is tried again in ${wait}. The log of the server says more.`,
+    });
+  }
+
+  #hear(message: FromProcess, child: ChildProcess, log: NativeLog, fail: (error: FreeholdError) => void): void {
     switch (message.type) {
       case 'loaded':
         this.#capabilities = message.capabilities;
         this.#device = message.device;
         this.#state = 'ready';
+        this.#liveness.rest();
         this.#logger.info(
           { pid: child.pid, loadMs: Math.round(message.loadMs), device: message.device },
           'model loaded',
@@ -322,7 +332,7 @@ class SupervisedModel implements LocalTextModel {
         return;
       case 'load-failed': {
         const error = fromErrorRecord(message.error);
-        const reason = error.code === 'model_failed' ? nativeReason(tail) : undefined;
+        const reason = error.code === 'model_failed' ? log.reason() : undefined;
         fail(reason ? new FreeholdError('model_failed', `${error.message} ${reason}`, error) : error);
         return;
       }
@@ -342,21 +352,11 @@ class SupervisedModel implements LocalTextModel {
       case 'failed':
         this.#listeners.get(message.id)?.onFailure(fromErrorRecord(message.error));
         return;
+      case 'pong':
+        return;
       default:
         message satisfies never;
     }
-  }
-
-  /** At once after a process that had answered; with a growing wait when one after the other dies before it does. */
-  #scheduleRestart(): void {
-    this.#fruitless = this.#answered ? 0 : this.#fruitless + 1;
-    const waitMs = this.#fruitless <= 1 ? 0 : Math.min(firstBackoffMs * 2 ** (this.#fruitless - 2), longestBackoffMs);
-    this.#state = 'restarting';
-    this.#ready = deferred();
-    this.#ready.promise.catch((error: FreeholdError) => {
-      if (this.#state === 'failed') this.#logger.error({ err: error }, 'the model process was not started again');
-    });
-    this.#backoffTimer = setTimeout(() => this.#spawn(), waitMs);
   }
 
   async #untilReady(signal?: AbortSignal): Promise<void> {
@@ -365,16 +365,41 @@ class SupervisedModel implements LocalTextModel {
     if (this.#state === 'closed') {
       throw new FreeholdError('shutting_down', `The model ${this.name} was unloaded.`, { retryAfterMs: 1000 });
     }
-    if (this.#state === 'failed') {
+    if (this.#state === 'crashed' && this.#restarts.coolDownLeftMs() > 0) throw this.#crashed();
+    if (this.#state === 'failed' || this.#state === 'crashed') {
       this.#state = 'loading';
       this.start();
     }
     await orAborted(this.#ready.promise, signal);
   }
 
-  #send(message: ToProcess): void {
+  /**
+   * Sends a request, whose answers go to the listener.
+   * @throws FreeholdError overloaded when the process has not read what it was sent before
+   */
+  #ask(message: ToProcess, id: number, listener: Listener): void {
+    const bytes = roughBytes(message);
+    if (this.#unreadBytes > 0 && this.#unreadBytes + bytes > this.#supervision.unreadBytes) {
+      throw tooMuchUnread();
+    }
+    this.#listeners.set(id, listener);
+    this.#liveness.watch(this.#supervision.unansweredPings);
+    this.#send(message, bytes);
+  }
+
+  #forget(id: number): void {
+    this.#listeners.delete(id);
+    if (this.#listeners.size === 0 && this.#state === 'ready') this.#liveness.rest();
+  }
+
+  #send(message: ToProcess, bytes = 0): void {
+    const child = this.#child;
     // a process that died is dealt with by its exit event
-    if (this.#child?.connected) this.#child.send(message, () => {});
+    if (!child?.connected) return;
+    this.#unreadBytes += bytes;
+    child.send(message, () => {
+      if (this.#child === child) this.#unreadBytes -= bytes;
+    });
   }
 
   #failAll(error: () => FreeholdError): void {
@@ -383,45 +408,4 @@ class SupervisedModel implements LocalTextModel {
   }
 }
 
-interface Deferred {
-  promise: Promise<void>;
-  resolve: () => void;
-  reject: (error: unknown) => void;
-}
-
-function deferred(): Deferred {
-  let resolve = () => {};
-  let reject: Deferred['reject'] = () => {};
-  const promise = new Promise<void>((whenDone, whenFailed) => {
-    resolve = whenDone;
-    reject = whenFailed;
-  });
-  // whoever waits hears of a failure; nobody waiting is no crash
-  promise.catch(() => {});
-  return { promise, resolve, reject };
-}
-
-/** @throws FreeholdError cancelled as soon as the signal aborts */
-async function orAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
-  if (!signal) return promise;
-  let onAbort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(new FreeholdError('cancelled', 'The request was cancelled.'));
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new FreeholdError('cancelled', 'The request was cancelled.');
-}
-
-/** The line of the native log that says what went wrong. */
-function nativeReason(tail: readonly string[]): string | undefined {
-  const line = tail.findLast((candidate) => /error|failed|unable|unknown/i.test(candidate));
-  return line && `The native library says: ${line.trim().slice(0, 300)}`;
-}
+const seconds = (ms: number) => `${Math.ceil(ms / 1000)} s`;

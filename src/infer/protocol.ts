@@ -44,7 +44,9 @@ export type ToProcess =
   | { type: 'count-tokens'; id: number; request: GenerateRequest }
   | { type: 'embed'; id: number; request: EmbedRequest }
   | { type: 'rerank'; id: number; request: RerankRequest }
-  | { type: 'cancel'; id: number };
+  | { type: 'cancel'; id: number }
+  /** Does it still hear? */
+  | { type: 'ping' };
 
 /** From the model process. One `events` message carries everything one step produced. */
 export type FromProcess =
@@ -55,7 +57,9 @@ export type FromProcess =
   /** All vectors one after the other, (N, D) little-endian f32, in base64: numbers as JSON are five times as long. */
   | { type: 'embeddings'; id: number; dimensions: number; base64: string; inputTokens: number; stats: EngineStats }
   | { type: 'scores'; id: number; result: RerankResult; stats: EngineStats }
-  | { type: 'failed'; id: number; error: ErrorRecord };
+  | { type: 'failed'; id: number; error: ErrorRecord }
+  /** To a ping; while it loads only where the load has got on since the ping before. */
+  | { type: 'pong' };
 
 /** A snapshot of a running engine, for /metrics. */
 export interface EngineStats {
@@ -87,3 +91,21 @@ export interface EngineStats {
   /** Share of the KV cells in use, 0..1. */
   kvUsed: number;
 }
+
+/** Of a process that has not begun. */
+export const noStats: EngineStats = {
+  queued: 0,
+  active: 0,
+  steps: 0,
+  stepTokens: 0,
+  prefillTokens: 0,
+  outputTokens: 0,
+  decodeMs: 0,
+  prefillMs: 0,
+  promptTokens: 0,
+  cachedTokens: 0,
+  prefixCacheBytes: 0,
+  draftedTokens: 0,
+  acceptedTokens: 0,
+  kvUsed: 0,
+};
