@@ -38,7 +38,7 @@ describe('a server', () => {
 
   const question = { model: 'default', max_tokens: 5, messages: [{ role: 'user', content: 'hi' }] };
   const large = JSON.stringify({ ...question, padding: 'x'.repeat(900_000) });
-  const send = (body: BodyInit) =>
+  const send = (body: string | ReadableStream<Uint8Array>) =>
     test.app.request('/v1/messages', {
       method: 'POST',
       headers: { 'x-api-key': test.key, 'content-type': 'application/json' },
