@@ -78,6 +78,27 @@ describe('a grammar', () => {
     expect(() => made.maskRow(new Float32Array(3))).toThrow(/invariant/);
   });
 
+  it('masks a whole row as it masks a few candidates at a time', () => {
+    const texts = ['root ::= "on" [" ]', 'root ::= [^a]+', 'root ::= [\\u00e0-\\uFFFF] "x"', 'root ::= "" | "a"'];
+    expect(vocabulary.size).toBeGreaterThan(400);
+    for (const made of texts.map(grammar)) {
+      for (let step = 0; step < 4; step++) {
+        const row = Float32Array.from({ length: vocabulary.size }, (_, token) => (token % 7 === 3 ? -Infinity : token));
+        const parts = row.slice();
+        let count = 0;
+        for (let at = 0; at < row.length; at += 100) {
+          const tokens = Int32Array.from({ length: Math.min(100, row.length - at) }, (_, i) => at + i);
+          count += made.mask(tokens, parts.subarray(at));
+        }
+        expect(made.maskRow(row)).toBe(count);
+        expect(row).toEqual(parts);
+        const next = row.findIndex((logit, token) => logit !== -Infinity && !vocabulary.isEndOfGeneration(token));
+        if (next < 0) break;
+        made.accept(next);
+      }
+    }
+  });
+
   it('follows characters that are spread over tokens, in valid UTF-8 only', () => {
     const made = grammar('root ::= [\\u0080-\\U0010FFFF]+');
     for (const byte of [0xe0, 0xa4, 0x85]) {

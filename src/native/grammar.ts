@@ -28,6 +28,18 @@ interface TokenKinds {
   endOfGeneration: number | undefined;
 }
 
+/** How tokens begin: what the text cannot begin with rules out most of a vocabulary at once. */
+interface Beginnings {
+  /** First byte of each token; -1 for tokens that stand for no bytes. */
+  firstByte: Int16Array;
+  /** Tokens of a single byte. */
+  single: Int32Array;
+}
+
+/** From so many candidates on, it pays to ask for their first bytes first. */
+const manyCandidates = 400;
+
+const beginnings = new WeakMap<Vocabulary, Beginnings>();
 const tokenKinds = new WeakMap<Vocabulary, TokenKinds>();
 const candidateLists = new WeakMap<Native, Candidates>();
 
@@ -95,6 +107,29 @@ export class Grammar {
    */
   mask(tokens: Int32Array, logits: Float32Array | Float64Array, count = tokens.length): number {
     invariant(count <= tokens.length && count <= logits.length, 'each candidate has a token and a logit');
+    if (count < manyCandidates) return this.#maskEach(tokens, logits, count);
+    const { firstByte } = beginningsOf(this.#model.vocabulary);
+    const mayBegin = this.#mayBeginWith();
+    const [places, kept] = [new Int32Array(count), new Int32Array(count)];
+    let left = 0;
+    for (let i = 0; i < count; i++) {
+      const token = tokens[i] as number;
+      const byte = firstByte[token] ?? -1;
+      if (logits[i] === -Infinity) continue;
+      if (byte >= 0 && !mayBegin[byte]) {
+        logits[i] = -Infinity;
+        continue;
+      }
+      places[left] = i;
+      kept[left++] = token;
+    }
+    const values = new Float32Array(left);
+    const allowed = this.#maskEach(kept, values, left);
+    for (let i = 0; i < left; i++) if (values[i] === -Infinity) logits[places[i] as number] = -Infinity;
+    return allowed;
+  }
+
+  #maskEach(tokens: Int32Array, logits: Float32Array | Float64Array, count: number): number {
     const candidates = this.#apply(tokens, count);
     let left = 0;
     for (let i = 0; i < count; i++) {
@@ -102,6 +137,18 @@ export class Grammar {
       else if (logits[i] !== -Infinity) left += 1;
     }
     return left;
+  }
+
+  /** 1 for each byte that tokens allowed now may begin with: a token is allowed only if its first byte alone is. */
+  #mayBeginWith(): Uint8Array {
+    const { firstByte, single } = beginningsOf(this.#model.vocabulary);
+    const mayBegin = new Uint8Array(256).fill(1);
+    for (const token of single) mayBegin[firstByte[token] as number] = 0;
+    const candidates = this.#apply(single, single.length);
+    single.forEach((token, i) => {
+      if (!candidates.rejected(i) && this.#takes(token)) mayBegin[firstByte[token] as number] = 1;
+    });
+    return mayBegin;
   }
 
   /** `mask` over a whole row of logits, (V): candidate i is token i. */
@@ -188,6 +235,21 @@ function kindsOf(vocabulary: Vocabulary): TokenKinds {
   kinds = { forbidden, endOfGeneration: endOfGeneration < size ? endOfGeneration : undefined };
   tokenKinds.set(vocabulary, kinds);
   return kinds;
+}
+
+function beginningsOf(vocabulary: Vocabulary): Beginnings {
+  let found = beginnings.get(vocabulary);
+  if (found) return found;
+  const firstByte = new Int16Array(vocabulary.size).fill(-1);
+  const single: number[] = [];
+  for (let token = 0; token < vocabulary.size; token++) {
+    const bytes = vocabulary.bytesOf(token);
+    firstByte[token] = bytes[0] ?? -1;
+    if (bytes.length === 1) single.push(token);
+  }
+  found = { firstByte, single: Int32Array.from(single) };
+  beginnings.set(vocabulary, found);
+  return found;
 }
 
 let identityTokens = new Int32Array(0);
