@@ -78,7 +78,8 @@ describe('a grammar', () => {
     expect(() => made.maskRow(new Float32Array(3))).toThrow(/invariant/);
   });
 
-  it('masks a whole row as it masks a few candidates at a time', () => {
+  it('masks a whole row as it masks a few candidates at a time', async () => {
+    await Grammar.prepare(model);
     const texts = ['root ::= "on" [" ]', 'root ::= [^a]+', 'root ::= [\\u00e0-\\uFFFF] "x"', 'root ::= "" | "a"'];
     expect(vocabulary.size).toBeGreaterThan(400);
     for (const made of texts.map(grammar)) {

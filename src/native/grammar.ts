@@ -3,6 +3,7 @@
 //
 // libllama ends the process on a token that the grammar does not take, takes control tokens for the text they are
 // written with, and lets some broken UTF-8 through; this file stands between it and all three.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import koffi from 'koffi';
 import { FreeholdError, invariant } from '../lib/errors.ts';
 import type { Native } from './ffi.ts';
@@ -39,7 +40,11 @@ interface Beginnings {
 /** From so many candidates on, it pays to ask for their first bytes first. */
 const manyCandidates = 400;
 
+/** Tokens read in one go; then whoever waits gets a turn. */
+const readAtOnce = 4096;
+
 const beginnings = new WeakMap<Vocabulary, Beginnings>();
+const reading = new WeakMap<Vocabulary, Promise<void>>();
 const tokenKinds = new WeakMap<Vocabulary, TokenKinds>();
 const candidateLists = new WeakMap<Native, Candidates>();
 
@@ -83,6 +88,13 @@ export class Grammar {
     return new Grammar(native, model, pointer);
   }
 
+  /** Reads the vocabulary once, a part at a time, so that grammars rule out most of it quickly; they work without, too. */
+  static prepare({ vocabulary }: Model): Promise<void> {
+    const promise = reading.get(vocabulary) ?? readBeginnings(vocabulary);
+    reading.set(vocabulary, promise);
+    return promise;
+  }
+
   /** Whether the text may go on with the token, or end with it. */
   allows(token: number): boolean {
     if (token === this.#allowed && !this.#handle.disposed) return true;
@@ -107,9 +119,10 @@ export class Grammar {
    */
   mask(tokens: Int32Array, logits: Float32Array | Float64Array, count = tokens.length): number {
     invariant(count <= tokens.length && count <= logits.length, 'each candidate has a token and a logit');
-    if (count < manyCandidates) return this.#maskEach(tokens, logits, count);
-    const { firstByte } = beginningsOf(this.#model.vocabulary);
-    const mayBegin = this.#mayBeginWith();
+    const known = beginnings.get(this.#model.vocabulary);
+    if (count < manyCandidates || !known) return this.#maskEach(tokens, logits, count);
+    const { firstByte } = known;
+    const mayBegin = this.#mayBeginWith(known);
     const [places, kept] = [new Int32Array(count), new Int32Array(count)];
     let left = 0;
     for (let i = 0; i < count; i++) {
@@ -140,8 +153,7 @@ export class Grammar {
   }
 
   /** 1 for each byte that tokens allowed now may begin with: a token is allowed only if its first byte alone is. */
-  #mayBeginWith(): Uint8Array {
-    const { firstByte, single } = beginningsOf(this.#model.vocabulary);
+  #mayBeginWith({ firstByte, single }: Beginnings): Uint8Array {
     const mayBegin = new Uint8Array(256).fill(1);
     for (const token of single) mayBegin[firstByte[token] as number] = 0;
     const candidates = this.#apply(single, single.length);
@@ -237,19 +249,16 @@ function kindsOf(vocabulary: Vocabulary): TokenKinds {
   return kinds;
 }
 
-function beginningsOf(vocabulary: Vocabulary): Beginnings {
-  let found = beginnings.get(vocabulary);
-  if (found) return found;
+async function readBeginnings(vocabulary: Vocabulary): Promise<void> {
   const firstByte = new Int16Array(vocabulary.size).fill(-1);
   const single: number[] = [];
   for (let token = 0; token < vocabulary.size; token++) {
     const bytes = vocabulary.bytesOf(token);
     firstByte[token] = bytes[0] ?? -1;
     if (bytes.length === 1) single.push(token);
+    if (token % readAtOnce === readAtOnce - 1) await nextTurn();
   }
-  found = { firstByte, single: Int32Array.from(single) };
-  beginnings.set(vocabulary, found);
-  return found;
+  beginnings.set(vocabulary, { firstByte, single: Int32Array.from(single) });
 }
 
 let identityTokens = new Int32Array(0);

@@ -82,6 +82,8 @@ export async function createConstraint(
     kept.abort.abort();
   });
   if ('error' in verdict) throw fromErrorRecord(verdict.error);
+  await Grammar.prepare(model);
+  if (signal?.aborted) throw cancelled();
   // others may have taken its place meanwhile
   if (all.get(text) !== kept) return Grammar.create(native, model, verdict.grammar);
   kept.grammar ??= Grammar.create(native, model, verdict.grammar);
