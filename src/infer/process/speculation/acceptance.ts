@@ -26,14 +26,9 @@ export class Acceptance {
 
   /** Counts the guess in a place, all those before it having held. */
   observe(place: number, held: boolean): void {
-    this.#weigh(place, this.#options.keep);
-    this.#held[place] = (this.#held[place] as number) + (held ? 1 : 0);
-    this.#measured[place] = (this.#measured[place] as number) + 1;
-  }
-
-  /** Lets what was measured weigh less, where it may have changed unseen. @param keep 0..1 */
-  forget(keep: number): void {
-    for (let place = 0; place < this.#options.places; place++) this.#weigh(place, keep);
+    const { keep } = this.#options;
+    this.#held[place] = keep * (this.#held[place] as number) + (held ? 1 : 0);
+    this.#measured[place] = keep * (this.#measured[place] as number) + 1;
   }
 
   /** Share of the first guesses that hold, 0..1. */
@@ -59,10 +54,5 @@ export class Acceptance {
     return (
       ((this.#held[place] as number) + expectedWeight * expected) / ((this.#measured[place] as number) + expectedWeight)
     );
-  }
-
-  #weigh(place: number, keep: number): void {
-    this.#held[place] = (this.#held[place] as number) * keep;
-    this.#measured[place] = (this.#measured[place] as number) * keep;
   }
 }

@@ -33,7 +33,8 @@ export function chooseDepths(
     depths[index] = (depths[index] as number) + 1;
     tokens += chance;
     const ms = cost(depths);
-    if (tokens / ms > bestSpeed && ms <= slowest * plain) {
+    if (ms > slowest * plain) break;
+    if (tokens / ms > bestSpeed) {
       bestSpeed = tokens / ms;
       best = [...depths];
     }

@@ -74,9 +74,28 @@ describe('DraftModel', () => {
     const draft = await load();
     const text = textOf('Once upon a time');
     draft.begin(1, text);
-    const guesses = (await propose(draft, [1, 5]))[0]!;
-    const other = (guesses[2]! + 1) % 200;
-    for (const accepted of [guesses.slice(0, 2).concat(other), [70], [71, 72, 73, 74, 75, 76], []]) {
+    // so many guesses hold, then comes another token, then perhaps guesses that stood behind it
+    for (const [held, behind] of [
+      [0, 0],
+      [1, 0],
+      [2, 0],
+      [3, 0],
+      [4, 0],
+      [1, 2],
+      [2, 1],
+    ] as const) {
+      const guesses = (await propose(draft, [1, 5]))[0]!;
+      expect(guesses).toEqual((await greedy(text, 5)).tokens);
+      const accepted = [
+        ...guesses.slice(0, held),
+        (guesses[held]! + 1) % 200,
+        ...guesses.slice(held + 1, held + 1 + behind),
+      ];
+      draft.accept(1, accepted);
+      text.push(...accepted);
+    }
+    // without guesses in between
+    for (const accepted of [[70], [71, 72, 73, 74, 75, 76], []]) {
       draft.accept(1, accepted);
       text.push(...accepted);
       expect(await propose(draft, [1, 4])).toEqual([(await greedy(text, 4)).tokens]);

@@ -7,7 +7,7 @@ import { invariant } from '../../../lib/errors.ts';
 import { Acceptance } from './acceptance.ts';
 import { chooseDepths } from './depth.ts';
 import type { Draft, Drafter, Drafts } from './drafter.ts';
-import { passesPerSequence } from './passes.ts';
+import { passesPerSequence, type SequenceRows } from './passes.ts';
 import { StepCost } from './step-cost.ts';
 import { Trials } from './trials.ts';
 
@@ -139,7 +139,7 @@ export class Speculation {
    * Tells what a step cost. Steps that also computed prompts are not told: their rows cost something else.
    * @param generating as given to `guess`, with the rows that were computed of each, 1 at least
    */
-  observeStep(generating: readonly { sequence: number; rows: number }[], ms: number): void {
+  observeStep(generating: readonly SequenceRows[], ms: number): void {
     if (generating.length === 0) return;
     this.#cost.observe(sumOf(generating), ms, this.#passes(generating));
   }
@@ -189,14 +189,16 @@ export class Speculation {
 
   #depths(generating: readonly Generating[], chances: number[][], room: number): number[] {
     if (!this.#cost.known) return chances.map(() => 0);
-    return chooseDepths(
-      chances,
-      (depths) => {
-        const batch = generating.map(({ sequence }, i) => ({ sequence, rows: 1 + (depths[i] as number) }));
-        return this.#cost.ms(sumOf(batch), this.#passes(batch)) + this.#draftMs * Math.max(...depths);
-      },
-      room,
-    );
+    const batch = generating.map(({ sequence }) => ({ sequence, rows: 1 }));
+    const cost = (depths: readonly number[]) => {
+      let deepest = 0;
+      depths.forEach((depth, i) => {
+        (batch[i] as SequenceRows).rows = 1 + depth;
+        deepest = Math.max(deepest, depth);
+      });
+      return this.#cost.ms(sumOf(batch), this.#passes(batch)) + this.#draftMs * deepest;
+    };
+    return chooseDepths(chances, cost, room);
   }
 
   /** Sequences for which guessing does not pay wait, try again, and wait longer. */
@@ -211,7 +213,7 @@ export class Speculation {
       else if (trials.step(depth > 0)) {
         depths[i] = Math.max(depth, Math.min(guessesOfTrial, most, left));
         left -= (depths[i] as number) - depth;
-      } else sequence.acceptance[0]?.forget(0.5);
+      }
       if (trials.givenUp) this.end(id);
     });
   }
@@ -270,7 +272,7 @@ export class Speculation {
     else this.#draftMs += 0.1 * (Math.min(ms, 2 * this.#draftMs) - this.#draftMs);
   }
 
-  #passes(batch: readonly { sequence: number; rows: number }[]): number {
+  #passes(batch: readonly SequenceRows[]): number {
     return this.#cellsPerSequence ? passesPerSequence(batch) : 1;
   }
 
