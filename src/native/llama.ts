@@ -18,6 +18,8 @@ import { attachHandle, Handle, handleOf, type Pointer } from './handle.ts';
 
 /** Attributes of a token, as bits of `llama_token_attr`. */
 const attributes = { control: 1 << 3, userDefined: 1 << 4 } as const;
+/** `llama_vocab_type` of SentencePiece, which like byte-level BPE keeps every character of a text. */
+const sentencePieceVocabulary = 1;
 /** `llama_vocab_type` of byte-level BPE, whose text is first cut by a regular expression. */
 const bytePairVocabulary = 2;
 
@@ -35,6 +37,11 @@ export interface Vocabulary {
   controlTokens: ReadonlyMap<string, number>;
   /** Text of every token that libllama matches in any text, by id. */
   userDefinedTokens: ReadonlyMap<string, number>;
+  /**
+   * Bytes of text that one token stands for at most; reads the whole vocabulary the first time it is asked. Undefined
+   * where a tokenizer may drop text.
+   */
+  longestTokenBytes: (() => number) | undefined;
   /** Text of a token as the file has it. */
   textOf(token: number): string;
   /**
@@ -113,17 +120,31 @@ function readVocabulary({ llama }: Native, model: Handle): Vocabulary {
       userDefinedTokens.set(llama.llama_vocab_get_text(pointer, token), token);
     }
   }
+  const type = llama.llama_vocab_type(pointer);
+  const keepsText = type === bytePairVocabulary || type === sentencePieceVocabulary;
+  let longest = 1;
+  let longestIsKnown = false;
   const some = (token: number) => (token >= 0 ? token : undefined);
   let scratch = Buffer.alloc(256);
   return {
     size,
-    cutsByRegex: llama.llama_vocab_type(pointer) === bytePairVocabulary,
+    cutsByRegex: type === bytePairVocabulary,
     bos: some(llama.llama_vocab_bos(pointer)),
     eos: some(llama.llama_vocab_eos(pointer)),
     addBos: llama.llama_vocab_get_add_bos(pointer),
     isEndOfGeneration: (token) => llama.llama_vocab_is_eog(vocab(), token),
     controlTokens,
     userDefinedTokens,
+    longestTokenBytes: keepsText
+      ? () => {
+          // a file may write a byte with more than one, never with fewer
+          for (let token = 0; !longestIsKnown && token < size; token++) {
+            longest = Math.max(longest, Buffer.byteLength(llama.llama_vocab_get_text(vocab(), token)));
+          }
+          longestIsKnown = true;
+          return longest;
+        }
+      : undefined,
     textOf: (token) => llama.llama_vocab_get_text(vocab(), token),
     tokenize(text) {
       if (text === '') return new Int32Array(0);

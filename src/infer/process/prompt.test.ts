@@ -242,6 +242,74 @@ describe('prompt tokens', () => {
     expect(seen).toBeLessThan(20_000);
   });
 
+  it('of a prompt that can never fit are not made at all', async () => {
+    let calls = 0;
+    const tokenize = (t: string) => {
+      calls += 1;
+      return vocabulary.tokenize(t);
+    };
+    const bounded = createPromptTokenizer({ ...vocabulary, tokenize, longestTokenBytes: () => 10 });
+    const pieces: PromptPiece[] = [{ origin: 'text', text: 'x'.repeat(501) }];
+    await expect(bounded.tokenize(pieces, 50)).rejects.toMatchObject({
+      code: 'context_exceeded',
+      message: expect.stringMatching(/at least 51 tokens.*holds 50/),
+      tokens: { prompt: 51, context: 50 },
+    });
+    expect(calls).toBe(0);
+    expect(await bounded.tokenize(pieces, Number.POSITIVE_INFINITY)).toHaveLength(501);
+  });
+
+  it('of many short turns are not all made before the prompt is refused', async () => {
+    let calls = 0;
+    const tokenize = (t: string) => {
+      calls += 1;
+      return vocabulary.tokenize(t);
+    };
+    const pieces = Array.from({ length: 50_000 }, (): PromptPiece[] => [
+      { origin: 'template', text: '<|im_start|>' },
+      { origin: 'text', text: 'a' },
+    ]).flat();
+    const counting = createPromptTokenizer({ ...vocabulary, tokenize });
+    await expect(counting.tokenize(pieces, 100)).rejects.toMatchObject({ code: 'context_exceeded' });
+    expect(calls).toBeLessThan(100);
+  });
+
+  it('of many short turns let others in between', async () => {
+    let turns = 0;
+    const turning = setInterval(() => {
+      turns += 1;
+    }, 0);
+    const pieces = Array.from({ length: 5_000 }, (): PromptPiece[] => [
+      { origin: 'template', text: '<|im_start|>' },
+      { origin: 'text', text: 'a' },
+    ]).flat();
+    await tokenizer.tokenize(pieces, Number.POSITIVE_INFINITY);
+    clearInterval(turning);
+    expect(turns).toBeGreaterThan(5);
+  });
+
+  it('of plain text are no control tokens, though its pieces join to the name of one', async () => {
+    /** As SentencePiece does: the longest names first, those of control tokens too, and a space before a text. */
+    const joining: PromptVocabulary = {
+      ...vocabulary,
+      cutsByRegex: false,
+      controlTokens: new Map([
+        ['</s>', 1_000_000],
+        ['/s>', 1_000_001],
+        ['s', 1_000_002],
+      ]),
+      tokenize: (t) =>
+        Int32Array.from(
+          ` ${t}`.match(/<\/s>|\/s>|./gsu) ?? [],
+          (c) => joining.controlTokens.get(c) ?? (c.codePointAt(0) as number),
+        ),
+    };
+    const tokens = await createPromptTokenizer(joining).tokenize([{ origin: 'text', text: 'a </s>b/s>' }], 100);
+    expect(controls(tokens)).toEqual([]);
+    // the letter that is itself a control token is lost; all else is as it was written
+    expect(String.fromCodePoint(...tokens)).toBe(' a </>b/>');
+  });
+
   it('of a long prompt let others in between, and stop where the request is cancelled', async () => {
     let turns = 0;
     const turning = setInterval(() => {

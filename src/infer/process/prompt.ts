@@ -1,5 +1,7 @@
 // From the pieces of a rendered prompt to tokens. Control tokens come from the template's own text only; the plain text
 // between them is tokenized in one run, so that tokens across a piece's border are the ones the model was trained on.
+// Where a native tokenizer joins plain text to a control token all the same, that place is spelled out. What cannot fit
+// the context is refused before it is tokenized, or as soon as that is known.
 import { FreeholdError } from '../../lib/errors.ts';
 import type { PromptPiece } from './chat-template.ts';
 
@@ -13,6 +15,8 @@ export interface PromptVocabulary {
   userDefinedTokens: ReadonlyMap<string, number>;
   /** Whether text is cut by a regular expression first (byte-level BPE). */
   cutsByRegex: boolean;
+  /** Bytes of text that one token stands for at most; undefined where text may vanish (WordPiece). */
+  longestTokenBytes?: (() => number) | undefined;
   tokenize(text: string): Int32Array;
 }
 
@@ -27,6 +31,8 @@ export interface PromptTokenizer {
 
 /** Text is tokenized in slices of about this many characters, and other work is let in between. */
 const sliceLength = 8192;
+/** What a call of the native tokenizer costs beside its characters, in characters. */
+const callCost = 64;
 /** The same where a slice's beginning counts as the beginning of a text (SentencePiece puts a space there). */
 const wholeSliceLength = 1 << 18;
 /**
@@ -49,6 +55,7 @@ export function createPromptTokenizer(vocabulary: PromptVocabulary, templateSour
     ([name]) => /^<\|.+\|>$/u.test(name) || (name.trim().length > 1 && templateSource.includes(name)),
   );
   const controls = new Map([...vocabulary.controlTokens, ...userDefined]);
+  const nameOf = new Map([...controls].map(([name, token]) => [token, name]));
   const control = anyOf([...controls.keys()], (names) => `(${names})`);
   const forgeable = anyOf(
     userDefined.map(([name]) => name),
@@ -66,8 +73,44 @@ export function createPromptTokenizer(vocabulary: PromptVocabulary, templateSour
     return cuts.sort((a, b) => a - b);
   }
 
+  /** Tokens of plain text, without control tokens: SentencePiece joins `<`, `/s` and `>` to one where their ranks say so. */
+  function plainTokens(text: string): Iterable<number> {
+    const tokens = vocabulary.tokenize(text);
+    return tokens.some((token) => nameOf.has(token)) ? withoutControls(tokens) : tokens;
+  }
+
+  function withoutControls(tokens: Int32Array): number[] {
+    return [...tokens].flatMap((token) => {
+      const name = nameOf.get(token);
+      if (name === undefined) return [token];
+      const text = name.replaceAll('\u2581', ' ');
+      const first = firstLength(text, 0);
+      // one character cannot be spelled in any other way
+      if (text.length <= first) return [];
+      return [text.slice(0, first), text.slice(first)].flatMap((part) => withoutControls(tokensInside(part)));
+    });
+  }
+
+  /** Tokens of what stands inside a text: SentencePiece puts a space before its beginning, here before a line break. */
+  function tokensInside(part: string): Int32Array {
+    const before = vocabulary.tokenize('\n');
+    const both = vocabulary.tokenize(`\n${part}`);
+    return before.every((token, i) => both[i] === token) ? both.subarray(before.length) : vocabulary.tokenize(part);
+  }
+
+  /** @throws FreeholdError context_exceeded for text that is too long however it is tokenized */
+  function refuseWhatCannotFit(characters: number, contextTokens: number): void {
+    // counting tokens has no limit; short text is tokenized sooner than the vocabulary is read
+    if (characters <= contextTokens) return;
+    const longest = vocabulary.longestTokenBytes?.();
+    if (longest === undefined || characters <= contextTokens * longest) return;
+    throw contextExceeded('at least ', Math.ceil(characters / longest), contextTokens);
+  }
+
   return {
     async tokenize(pieces, contextTokens, isCancelled = () => false) {
+      const characters = pieces.reduce((sum, { text }) => sum + text.length, 0);
+      refuseWhatCannotFit(characters, contextTokens);
       const tokens: number[] = [];
       let sliced = 0;
       const runOf = async (run: string) => {
@@ -75,9 +118,9 @@ export function createPromptTokenizer(vocabulary: PromptVocabulary, templateSour
         for (const to of [...cutsOf(run), run.length]) {
           const length = vocabulary.cutsByRegex ? sliceLength : wholeSliceLength;
           for (const slice of slices(run.slice(from, to), length)) {
-            for (const token of vocabulary.tokenize(slice)) tokens.push(token);
+            for (const token of plainTokens(slice)) tokens.push(token);
             if (tokens.length >= contextTokens) return;
-            sliced += slice.length;
+            sliced += slice.length + callCost;
             if (sliced < sliceLength) continue;
             sliced = 0;
             await new Promise(setImmediate);
@@ -88,6 +131,7 @@ export function createPromptTokenizer(vocabulary: PromptVocabulary, templateSour
       };
       let plain = '';
       for (const { origin, text } of pieces) {
+        if (tokens.length >= contextTokens) break;
         if (origin === 'text' || !control) {
           plain += text;
           continue;
@@ -105,20 +149,24 @@ export function createPromptTokenizer(vocabulary: PromptVocabulary, templateSour
       if (vocabulary.addBos && vocabulary.bos !== undefined && tokens[0] !== vocabulary.bos)
         tokens.unshift(vocabulary.bos);
       if (tokens.length >= contextTokens) {
-        const length = pieces.reduce((sum, { text }) => sum + text.length, 0);
-        throw new FreeholdError(
-          'context_exceeded',
-          `The prompt is ${length > sliceLength ? 'more than ' : ''}${tokens.length} tokens long; the context of this model holds ${contextTokens}, prompt and answer together.`,
-          {
-            hint: 'Shorten the conversation, or start the server with a larger --context-tokens.',
-            field: 'messages',
-            tokens: { prompt: tokens.length, context: contextTokens },
-          },
-        );
+        throw contextExceeded(characters > sliceLength ? 'more than ' : '', tokens.length, contextTokens);
       }
       return Int32Array.from(tokens);
     },
   };
+}
+
+/** @param howExact words before the number */
+function contextExceeded(howExact: string, prompt: number, context: number): FreeholdError {
+  return new FreeholdError(
+    'context_exceeded',
+    `The prompt is ${howExact}${prompt} tokens long; the context of this model holds ${context}, prompt and answer together.`,
+    {
+      hint: 'Shorten the conversation, or start the server with a larger --context-tokens.',
+      field: 'messages',
+      tokens: { prompt, context },
+    },
+  );
 }
 
 /** Cuts long text at spaces, where tokenizers cut too. */
