@@ -30,6 +30,10 @@ export async function openByName(name: string, config: Config, options: OpenOpti
   // a model given as a file is called by the file's name
   const model = { ...local, name: path.isAbsolute(local.name) ? path.basename(local.name, '.gguf') : local.name };
   const memory = await modelMemory(config);
-  const shape = await planLoad(model, config, { sequences: options.sequences, ...(memory ? { memory } : {}) });
+  const shape = await planLoad(model, config, {
+    kind: 'chat',
+    sequences: options.sequences,
+    ...(memory ? { memory } : {}),
+  });
   return openLocalModel(loadOptions(model, shape, config), options.logger);
 }

@@ -7,6 +7,7 @@
 //   compute = 512 tokens (one micro-batch) x 4 bytes x the larger of (vocabulary + 2 x width), where logits are made,
 //             and (context / 2 + 4 x width + 3 x feed-forward), inside a layer: the attention mask is f16; plus
 //             one row of logits per sequence, plus 80 MB for the process itself
+//   vectors and scores: encoders take a whole input in one pass and make no logits; decoders make a row for each token
 //
 // The compute term was fitted to libllama with flash attention: SmolLM2 135M, 2048 to 8192 tokens x 1 to 8 sequences,
 // reserves 103 MB where this says 103 MB, and the process then holds 1.76 GB where this says 1.79 GB (8 x 8192).
@@ -60,7 +61,8 @@ export function estimateMemory(gguf: GgufFile, shape: LoadShape & { weightsBytes
     most('feed_forward_length'),
     (value('expert_feed_forward_length') ?? 0) * (value('expert_used_count') ?? 0),
   );
-  const bytes = {
+  const bytes: Needs = {
+    kind: kindOf(gguf),
     weightsBytes: shape.weightsBytes ?? gguf.tensors.reduce((sum, tensor) => sum + tensor.sizeBytes, 0),
     kvBytesPerToken: cacheBytesPerToken(gguf, architecture),
     stateBytes: recurrentStateBytes(gguf, architecture),
@@ -79,6 +81,7 @@ export function estimateCatalogueMemory(
 ): MemoryEstimate {
   return sum(
     {
+      kind: entry.kind,
       weightsBytes: variant.sizeBytes,
       kvBytesPerToken: entry.kvBytesPerToken,
       stateBytes: 0,
@@ -92,6 +95,7 @@ export function estimateCatalogueMemory(
 }
 
 interface Needs {
+  kind: ModelKind;
   weightsBytes: number;
   kvBytesPerToken: number;
   stateBytes: number;
@@ -103,9 +107,12 @@ interface Needs {
 
 function sum(needs: Needs, shape: LoadShape): MemoryEstimate {
   const kvBytes = needs.kvBytesPerToken * shape.contextTokens * shape.sequences + needs.stateBytes * shape.sequences;
-  const perToken = Math.max(needs.vocabularySize + 2 * needs.width, shape.contextTokens / 2 + needs.activations);
-  const logitBytes = 4 * needs.vocabularySize * shape.sequences;
-  const computeBytes = Math.round(microBatchTokens * 4 * perToken + logitBytes + processBytes);
+  const encodes = needs.kind !== 'chat' && needs.kvBytesPerToken === 0 && needs.stateBytes === 0;
+  const passTokens = encodes ? Math.max(microBatchTokens, shape.contextTokens) : microBatchTokens;
+  const logits = encodes ? 0 : needs.vocabularySize;
+  const perToken = Math.max(logits + 2 * needs.width, shape.contextTokens / 2 + needs.activations);
+  const logitBytes = 4 * logits * (needs.kind === 'chat' ? shape.sequences : microBatchTokens);
+  const computeBytes = Math.round(passTokens * 4 * perToken + logitBytes + processBytes);
   return {
     weightsBytes: needs.weightsBytes,
     kvBytes,
@@ -179,7 +186,15 @@ export function checkCatalogueFit(entry: CatalogueEntry, variant: ModelVariant, 
 export function checkFileFit(sizeBytes: number, memory: AvailableMemory = availableMemory()): FitReport {
   const needs = (shape: LoadShape) =>
     sum(
-      { weightsBytes: sizeBytes, kvBytesPerToken: 0, stateBytes: 0, width: 0, activations: 0, vocabularySize: 0 },
+      {
+        kind: 'chat',
+        weightsBytes: sizeBytes,
+        kvBytesPerToken: 0,
+        stateBytes: 0,
+        width: 0,
+        activations: 0,
+        vocabularySize: 0,
+      },
       shape,
     );
   return report(needs, { contextTokens: 0, sequences: 1 }, memory, 'chat');

@@ -7,6 +7,7 @@ import { writeGguf } from '../formats/gguf/write.ts';
 import { resolveConfig } from '../lib/config.ts';
 import { contextFor, planLoad } from './plan.ts';
 
+const bertPath = path.join(import.meta.dirname, '../../test/fixtures/tiny-bert.gguf');
 const model = { name: 'tiny', file: path.join(import.meta.dirname, '../../test/fixtures/tiny.gguf') };
 const config = (flags: object = {}) => resolveConfig(flags, {}, '/nowhere').values;
 const plenty = { totalBytes: 64e9, freeBytes: 32e9 };
@@ -34,7 +35,7 @@ describe('planLoad', () => {
 
   it('refuses what cannot chat, told by whoever knows it or by the header', async () => {
     for (const kind of ['embedding', 'rerank'] as const) {
-      await expect(planLoad({ ...model, kind }, config({ force: true }))).rejects.toMatchObject({
+      await expect(planLoad({ ...model, kind }, config({ force: true }), { kind: 'chat' })).rejects.toMatchObject({
         code: 'unsupported',
         message: expect.stringContaining(kind),
       });
@@ -42,10 +43,22 @@ describe('planLoad', () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'freehold-plan-'));
     const file = path.join(folder, 'bert.gguf');
     await writeGguf(file, { metadata: [['general.architecture', { type: 'string', value: 'bert' }]], tensors: [] });
-    await expect(planLoad({ name: 'bert', file }, config({ force: true }))).rejects.toMatchObject({
+    await expect(planLoad({ name: 'bert', file }, config({ force: true }), { kind: 'chat' })).rejects.toMatchObject({
       code: 'unsupported',
     });
     await rm(folder, { recursive: true });
+  });
+
+  it('reads inputs of a model of vectors one after the other, as long as it knows', async () => {
+    const bert = { name: 'tiny-bert', file: bertPath };
+    expect(await planLoad(bert, config({ maxSequences: 20 }), { memory: plenty, sequences: 5 })).toEqual({
+      contextTokens: 128,
+      sequences: 1,
+    });
+    await expect(planLoad(model, config(), { kind: 'rerank' })).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringMatching(/cannot score documents; it is a chat model/),
+    });
   });
 
   it('says when the file is gone', async () => {

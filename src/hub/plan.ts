@@ -1,12 +1,12 @@
 // With how much context, and for how many conversations at once, a model is loaded: what was configured, else what
 // suits the machine. The answer is checked for fit; whoever loads a model asks here first.
-import { metadataNumber, metadataString } from '../formats/gguf/metadata.ts';
+import { trainedContextOf } from '../formats/gguf/purpose.ts';
 import type { GgufFile } from '../formats/gguf/types.ts';
 import type { Config } from '../lib/config.ts';
-import { requireChat } from './chat-only.ts';
 import { kindOf, readModelHeader } from './describe.ts';
 import { defaultContextTokens, estimateMemory, type LoadShape, requireFit } from './fit.ts';
-import type { AvailableMemory, LocalModel } from './types.ts';
+import { requireKind } from './kinds.ts';
+import type { AvailableMemory, LocalModel, ModelKind } from './types.ts';
 
 /** Conversations at once where nobody chose a number, at most. */
 const mostSequences = 8;
@@ -24,12 +24,14 @@ export interface PlanOptions {
   sequences?: number;
   /** Default: the host's. */
   memory?: AvailableMemory;
+  /** Refuse a model of another kind. Default: any. */
+  kind?: ModelKind;
 }
 
 /**
- * How to load a model for chat.
+ * How to load a model. One that makes vectors or scores reads inputs one after the other: its sequences are 1.
  * @param model `file` is the first part of a split model; what it is for is read from its header where `kind` is not known
- * @throws FreeholdError does_not_fit unless `config.force`, unsupported (no chat model), gguf_invalid, file_not_found
+ * @throws FreeholdError does_not_fit unless `config.force`, unsupported (of another kind), gguf_invalid, file_not_found
  */
 export async function planLoad(
   model: Pick<LocalModel, 'name' | 'file' | 'kind'>,
@@ -37,16 +39,14 @@ export async function planLoad(
   options: PlanOptions = {},
 ): Promise<LoadShape> {
   const header = await readModelHeader(model.file);
-  requireChat({ name: model.name, kind: model.kind ?? kindOf(header) });
-  const contextTokens = contextFor(config, trainedContext(header));
-  const sequences = options.sequences ?? (config.maxSequences || unaskedSequences(header, contextTokens));
+  const kind = model.kind ?? kindOf(header);
+  if (options.kind) requireKind({ name: model.name, kind }, options.kind);
+  const contextTokens = contextFor(config, trainedContextOf(header));
+  const chats = options.sequences ?? (config.maxSequences || unaskedSequences(header, contextTokens));
+  const sequences = kind === 'chat' ? chats : 1;
   const memory = options.memory ? { memory: options.memory } : {};
   requireFit(header, { name: model.name, contextTokens, sequences, force: config.force, ...memory });
   return { contextTokens, sequences };
-}
-
-function trainedContext(header: GgufFile): number | undefined {
-  return metadataNumber(header, `${metadataString(header, 'general.architecture')}.context_length`);
 }
 
 function unaskedSequences(header: GgufFile, contextTokens: number): number {

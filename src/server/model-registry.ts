@@ -2,7 +2,7 @@
 // Knows files, memory and processes only through what it is given, so tests need no model and no hub.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { requireChat } from '../hub/chat-only.ts';
+import { requireKind } from '../hub/kinds.ts';
 import type { ModelKind } from '../hub/types.ts';
 import type { LocalModelState, LocalTextModel } from '../infer/client.ts';
 import { loadOptions } from '../infer/load-options.ts';
@@ -20,7 +20,7 @@ export interface ModelFile {
   name: string;
   /** Absolute path of the GGUF; the first part when split. */
   file: string;
-  /** What it is for, where that is known; only chat models are loaded. */
+  /** What it is for, where that is known. */
   kind?: ModelKind;
 }
 
@@ -61,10 +61,11 @@ export interface ModelStatus {
 export interface ModelRegistry {
   /**
    * The running model of that name, loaded now if it is not. `default` is `config.defaultModel`.
-   * @throws FreeholdError model_not_found, unsupported (it cannot chat), file_not_found, does_not_fit, gguf_invalid,
-   * model_failed, …
+   * @param wanted what it is to be asked for. Default chat
+   * @throws FreeholdError model_not_found, unsupported (it is for something else), file_not_found, does_not_fit,
+   * gguf_invalid, model_failed, …
    */
-  get(name: string): Promise<LocalTextModel>;
+  get(name: string, wanted?: ModelKind): Promise<LocalTextModel>;
   /** The model's own name behind a name; undefined when it is not here. Loads nothing. @throws as `get` for a damaged one */
   nameOf(name: string): Promise<string | undefined>;
   /** Loads a model before the first request asks for it. */
@@ -221,11 +222,12 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
     }
   }
 
-  async function get(name: string): Promise<LocalTextModel> {
+  /** @param wanted default: whatever it is for */
+  async function get(name: string, wanted?: ModelKind): Promise<LocalTextModel> {
     if (closed) throw serverStopping();
     const source = await resolve(name);
     if (closed) throw serverStopping();
-    requireChat(source);
+    if (wanted) requireKind(source, wanted);
     let entry = entries.get(source.name);
     if (!entry || !alive(entry)) {
       failures.throwIfRecent(source);
@@ -251,7 +253,7 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
   }
 
   return {
-    get,
+    get: (name, wanted = 'chat') => get(name, wanted),
     async nameOf(name) {
       return (await lookUp(name))?.name;
     },
