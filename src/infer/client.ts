@@ -14,32 +14,17 @@ import type {
   GenerateRequest,
   RerankRequest,
   RerankResult,
-  TextModel,
 } from '../lib/text-model.ts';
 import { endChild, startChild } from './child.ts';
 import { floatsOf } from './floats.ts';
 import { createLiveness, type Liveness } from './liveness.ts';
+import type { LocalModelState, LocalTextModel } from './local-text-model.ts';
 import type { NativeLog } from './native-log.ts';
 import { type EngineStats, type FromProcess, type LoadOptions, noStats, type ToProcess } from './protocol.ts';
 import { refuseTooManyTurns, roughBytes, tooMuchUnread } from './request-bounds.ts';
 import { createRestarts, type Restarts, type Supervision, usualSupervision } from './supervision.ts';
 
-/** `crashed`: it died too often without an answer, and is not started again before a cool-down has passed. */
-export type LocalModelState = 'loading' | 'ready' | 'restarting' | 'crashed' | 'failed' | 'closed';
-
-/** A model that runs in a supervised child process. Requests sent while it restarts wait for it. */
-export interface LocalTextModel extends TextModel {
-  readonly name: string;
-  readonly state: LocalModelState;
-  /** Process id of the model process, while there is one. */
-  readonly pid: number | undefined;
-  /** The last snapshot the process sent. */
-  stats(): EngineStats;
-  /** Device the weights are on, e.g. `CPU` or `CUDA0`. */
-  readonly device: string;
-  /** Ends the process; requests in flight fail with `shutting_down`. */
-  close(): Promise<void>;
-}
+export type { LocalModelState, LocalTextModel };
 
 /**
  * Starts a model process and loads a GGUF in it.

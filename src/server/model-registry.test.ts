@@ -65,6 +65,15 @@ describe('a model', () => {
     expect(opened.map(({ closed }) => closed)).toEqual([true, false]);
   });
 
+  it('that has crashed is not loaded anew: it says itself when it may be tried again', async () => {
+    const models = registry();
+    const model = await models.get('a');
+    opened[0]!.state = 'crashed';
+    expect(await models.get('a')).toBe(model);
+    expect(names()).toEqual(['a']);
+    expect(models.status()).toMatchObject([{ name: 'a', state: 'crashed' }]);
+  });
+
   it('that could not be loaded is tried again after a growing wait; until then the same error is the answer', async () => {
     let [nowMs, tries, broken] = [0, 0, true];
     const models = registry({
