@@ -787,6 +787,25 @@ const keywords: SchemaCase[] = [
     fits: [1],
     fails: ['a'],
   },
+  {
+    name: 'patterns under names of zod',
+    notForAjv: true,
+    schema: {
+      type: 'object',
+      properties: {
+        id: { type: 'string', format: 'nanoid', pattern: '^[a-zA-Z0-9_-]{21}$' },
+        phone: { type: 'string', format: 'e164', pattern: '^\\+[1-9]\\d{6,14}$' },
+        key: { type: 'string', format: 'starts_with', pattern: '^sk_.*' },
+      },
+      required: ['id', 'phone', 'key'],
+    },
+    fits: [{ id: 'V1StGXR8_Z5jdHi6B-myT', phone: '+4915112345678', key: 'sk_1' }],
+    fails: [
+      { id: 'short', phone: '+4915112345678', key: 'sk_1' },
+      { id: 'V1StGXR8_Z5jdHi6B-myT', phone: '015112345678', key: 'sk_1' },
+      { id: 'V1StGXR8_Z5jdHi6B-myT', phone: '+4915112345678', key: 'pk_1' },
+    ],
+  },
 ];
 
 export const schemaCorpus: readonly SchemaCase[] = [...answers, ...tools, ...keywords];

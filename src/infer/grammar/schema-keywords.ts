@@ -1,7 +1,7 @@
 // The keywords a schema may use, and their values checked one by one. Every keyword is known here: enforced, an
 // annotation that changes nothing, or refused by name.
 import { FreeholdError } from '../../lib/errors.ts';
-import { numberFormats, stringFormats } from './regular/formats.ts';
+import { numberFormats, patternNames, stringFormats } from './regular/formats.ts';
 import { maxRepetitions } from './rules.ts';
 import { canonical } from './schema-fits.ts';
 import { type JsonType, jsonTypes, type Part } from './schema-parts.ts';
@@ -196,6 +196,7 @@ export class Keywords {
     const format = this.text('format');
     const known = (name: string) => Object.hasOwn(stringFormats, name) || Object.hasOwn(numberFormats, name);
     if (format === undefined || known(format)) return format;
+    if (patternNames.has(format) && this.raw.pattern !== undefined) return undefined;
     const field = step(this.#path, 'format');
     throw new FreeholdError('unsupported', `The schema uses the format ${JSON.stringify(format)} at ${this.#path}.`, {
       field,

@@ -51,6 +51,12 @@ export const stringFormats: Readonly<Record<string, string | undefined>> = {
   binary: undefined,
 };
 
+/** Names that zod writes beside a pattern: the pattern is all they say. */
+export const patternNames: ReadonlySet<string> = new Set([
+  ...['starts_with', 'ends_with', 'includes', 'lowercase', 'uppercase', 'hex', 'base64', 'base64url', 'e164', 'emoji'],
+  ...['nanoid', 'cuid', 'cuid2', 'ulid', 'xid', 'ksuid', 'cidrv4', 'cidrv6'],
+]);
+
 /** Formats of numbers (OpenAPI) and the integers they hold; undefined for any number. */
 export const numberFormats: Readonly<Record<string, readonly [min: bigint, max: bigint] | undefined>> = {
   int8: [-(2n ** 7n), 2n ** 7n - 1n],
