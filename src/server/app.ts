@@ -6,10 +6,12 @@ import { authenticated } from './auth.ts';
 import type { App, AppEnv, Services } from './context.ts';
 import { guard } from './guard.ts';
 import { addChatRoutes } from './routes/chat.ts';
+import { addEmbeddingRoutes } from './routes/embeddings.ts';
 import { addMessageRoutes } from './routes/messages.ts';
 import { addModelRoutes } from './routes/models.ts';
 import { addOperationRoutes } from './routes/operations.ts';
 import { addPageRoutes, isApiPath } from './routes/page.ts';
+import { addRerankRoutes } from './routes/rerank.ts';
 import { addSessionRoutes } from './routes/session.ts';
 
 /** Which methods each API path answers to; another method gets 405. */
@@ -17,6 +19,8 @@ const methods: Record<string, string[]> = {
   '/v1/messages': ['POST'],
   '/v1/messages/count_tokens': ['POST'],
   '/v1/chat/completions': ['POST'],
+  '/v1/embeddings': ['POST'],
+  '/v1/rerank': ['POST'],
   '/v1/models': ['GET', 'HEAD'],
   '/v1/models/:id{.+}': ['GET', 'HEAD'],
   '/api/session': ['GET', 'HEAD', 'POST', 'DELETE'],
@@ -35,6 +39,8 @@ export function createApp(services: Services): App {
 
   addMessageRoutes(app, services);
   addChatRoutes(app, services);
+  addEmbeddingRoutes(app, services);
+  addRerankRoutes(app, services);
   addModelRoutes(app, services);
   addSessionRoutes(app, services);
   addOperationRoutes(app, services);

@@ -88,7 +88,7 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
  * Aborts when one of the signals does: the connection closes before the answer is complete, or the server ends.
  * @returns `done` stops listening: the server's signal lives as long as the server
  */
-function abortWith(...signals: (AbortSignal | undefined)[]): { abort: AbortController; done: () => void } {
+export function abortWith(...signals: (AbortSignal | undefined)[]): { abort: AbortController; done: () => void } {
   const abort = new AbortController();
   const stop = () => abort.abort();
   for (const signal of signals) {
