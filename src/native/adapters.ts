@@ -4,7 +4,6 @@ import path from 'node:path';
 import { FreeholdError, invariant } from '../lib/errors.ts';
 import { callAsync, type Native } from './ffi.ts';
 import { attachHandle, Handle, handleOf } from './handle.ts';
-import type { Context, Model } from './llama.ts';
 
 /** An adapter in memory, for one model. Disposing the model disposes it. */
 export class LoraAdapter {
@@ -17,10 +16,11 @@ export class LoraAdapter {
   /**
    * Loads an adapter on another thread. Waits until no context of the model decodes, and they wait for it: libllama
    * keeps a list of adapters in the model, which a decode may read.
-   * @param file path of a GGUF that was checked against the model
+   * @param model a Model
+   * @param file path of a GGUF that was checked against it
    * @throws FreeholdError model_failed
    */
-  static async load(native: Native, model: Model, file: string): Promise<LoraAdapter> {
+  static async load(native: Native, model: object, file: string): Promise<LoraAdapter> {
     const parent = handleOf(model);
     const pointer = await parent.whileAlone((owner) => callAsync(native.llama.llama_adapter_lora_init, owner, file));
     if (!pointer) {
@@ -47,8 +47,9 @@ export interface ScaledAdapter {
 /**
  * Sets the adapters of the decodes to come, all of them together added to the weights. Where they change, the next
  * decode plans its graph anew.
+ * @param context a Context
  */
-export function setAdapters(native: Native, context: Context, adapters: readonly ScaledAdapter[]): void {
+export function setAdapters(native: Native, context: object, adapters: readonly ScaledAdapter[]): void {
   const pointers = adapters.map(({ adapter }) => handleOf(adapter).pointer);
   const scales = Float32Array.from(adapters, ({ scale }) => scale);
   const status = native.llama.llama_set_adapters_lora(handleOf(context).pointer, pointers, pointers.length, scales);

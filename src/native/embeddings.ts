@@ -5,10 +5,7 @@ import { invariant } from '../lib/errors.ts';
 import type { Native } from './ffi.ts';
 import { handleOf } from './handle.ts';
 import type { Context, Model } from './llama.ts';
-
-/** How a sequence's vectors become one: `llama_pooling_type`. `rank` puts a classifier on top. */
-export const poolingTypes = { none: 0, mean: 1, cls: 2, last: 3, rank: 4 } as const;
-export type Pooling = keyof typeof poolingTypes;
+import type { Pooling } from './pooling.ts';
 
 /** `llama_vocab_type` of WordPiece and of Unigram. */
 const wordPiece = 3;

@@ -4,7 +4,6 @@ import koffi from 'koffi';
 import { FreeholdError, invariant } from '../lib/errors.ts';
 import { type LoraAdapter, setAdapters } from './adapters.ts';
 import { CpuThreadpool } from './cpu.ts';
-import { type Pooling, poolingTypes } from './embeddings.ts';
 import {
   availableThreads,
   callAsync,
@@ -15,6 +14,7 @@ import {
   passParams,
 } from './ffi.ts';
 import { attachHandle, Handle, handleOf, type Pointer } from './handle.ts';
+import { type Pooling, poolingTypes } from './pooling.ts';
 
 /** Attributes of a token, as bits of `llama_token_attr`. */
 const attributes = { control: 1 << 3, userDefined: 1 << 4 } as const;
@@ -188,7 +188,20 @@ export interface ContextOptions {
   cells?: number;
   /** Gives pooled results of sequences (see `embeddings.ts`) in place of logits. Every token of a batch then wants its logits. */
   pooling?: Pooling;
+  /** Computes with the threads of this context, which outlives it. They must not compute at the same time. */
+  threadsOf?: Context;
+  /**
+   * Called on this thread in the middle of a decode, every few operations of the model; the decode waits for it, so that
+   * another context may compute meanwhile (`decodeNow`). Where it returns false, the decode ends with nothing useful.
+   */
+  onPause?: () => boolean;
 }
+
+/** Operations of a model between two calls of `onPause`: a layer has about thirty. */
+const operationsBetweenPauses = 8;
+
+/** A state grows by so much, in bytes, when it is moved to a context with the most sequences there may be. */
+const roomBehindState = 4 * 256;
 
 /** A KV cache and compute buffers for one model. One decode at a time. */
 export class Context {
@@ -209,13 +222,21 @@ export class Context {
   #adapter: LoraAdapter | undefined;
   #logits: { address: unknown; rows: number; values: Float32Array } | undefined;
 
-  private constructor(native: Native, model: Model, pointer: Pointer, threads: number) {
+  private constructor(
+    native: Native,
+    model: Model,
+    pointer: Pointer,
+    threads: number,
+    threadsOf: Context | undefined,
+    onRelease: () => void,
+  ) {
     const { llama } = native;
-    const threadpool = CpuThreadpool.create(native, threads);
+    const threadpool = threadsOf ? threadsOf.#threadpool : CpuThreadpool.create(native, threads);
     threadpool?.attach(pointer);
     const release = (context: Pointer) => {
       llama.llama_free(context);
-      threadpool?.dispose();
+      if (!threadsOf) threadpool?.dispose();
+      onRelease();
     };
     this.#native = native;
     this.#threadpool = threadpool;
@@ -249,17 +270,23 @@ export class Context {
       bytes.writeUInt8(1, contextParams.embeddings);
       bytes.writeInt32LE(poolingTypes[options.pooling], contextParams.pooling_type);
     }
+    const pauses = options.onPause && registerPauses(options.onPause);
+    if (pauses) bytes.writeBigUInt64LE(koffi.address(pauses) as bigint, contextParams.cb_eval);
     const pointer = await handleOf(model).whileBusy((owner) =>
       callAsync(llama.llama_init_from_model, owner, passParams(bytes)),
     );
+    const unregister = () => {
+      if (pauses) koffi.unregister(pauses);
+    };
     if (!pointer) {
+      unregister();
       throw new FreeholdError(
         'model_failed',
         `No memory could be had for ${options.sequences} conversations of ${options.contextTokens} tokens.`,
         { hint: 'Lower --context-tokens or --max-sequences.' },
       );
     }
-    const context = new Context(native, model, pointer, threads);
+    const context = new Context(native, model, pointer, threads, options.threadsOf, unregister);
     // llama rounds n_ctx up to a multiple of its padding, and cuts the batch down to it
     invariant(
       context.contextTokens >= options.contextTokens &&
@@ -277,6 +304,22 @@ export class Context {
    * @throws FreeholdError model_failed with libllama's status: 1 no free KV cell, negative an error
    */
   async decode(batch: Batch, threads = this.#currentThreads): Promise<void> {
+    this.#prepare(batch, threads);
+    const { llama } = this.#native;
+    const run = this.keepsCells ? llama.llama_decode : llama.llama_encode;
+    const status = await this.#handle.whileBusy((pointer) =>
+      handleOf(batch).whileBusy(() => callAsync(run, pointer, batch.native())),
+    );
+    this.#finish(batch, status as number);
+  }
+
+  /** The same on this thread, for what cannot wait: `onPause` of another context. */
+  decodeNow(batch: Batch, threads = this.#currentThreads): void {
+    this.#prepare(batch, threads);
+    this.#finish(batch, this.#native.llama.llama_decode(this.#handle.pointer, batch.native()));
+  }
+
+  #prepare(batch: Batch, threads: number): void {
     // more would end the process inside libllama
     invariant(batch.size > 0 && batch.size <= this.batchTokens, `a batch holds 1 to ${this.batchTokens} tokens`);
     if (threads !== this.#currentThreads) {
@@ -285,11 +328,9 @@ export class Context {
       this.#currentThreads = threads;
     }
     this.#outputs = 0;
-    const { llama } = this.#native;
-    const run = this.keepsCells ? llama.llama_decode : llama.llama_encode;
-    const status = await this.#handle.whileBusy((pointer) =>
-      handleOf(batch).whileBusy(() => callAsync(run, pointer, batch.native())),
-    );
+  }
+
+  #finish(batch: Batch, status: number): void {
     if (status !== 0)
       throw new FreeholdError('model_failed', `llama_decode failed with status ${status} on ${batch.size} tokens.`);
     this.#outputs = batch.outputs;
@@ -325,12 +366,12 @@ export class Context {
   /**
    * What the cache holds of a sequence, in libllama's own form (`kv-state.ts` reads it). Copies at once.
    * @param buffer used where it is large enough
-   * @returns the first bytes of `buffer`, or of a new one
+   * @returns the first bytes of `buffer`, or of a new one, which has room behind them to move the state
    */
   readSequence(sequence: number, buffer?: Uint8Array): Uint8Array {
     const { llama } = this.#native;
     const size = Number(llama.llama_state_seq_get_size(this.#handle.pointer, sequence));
-    const bytes = buffer && buffer.length >= size ? buffer.subarray(0, size) : new Uint8Array(size);
+    const bytes = (buffer && buffer.length >= size ? buffer : new Uint8Array(size + roomBehindState)).subarray(0, size);
     const written = Number(llama.llama_state_seq_get_data(this.#handle.pointer, bytes, size, sequence));
     invariant(written === size, 'a state is as large as it was said to be');
     return bytes;
@@ -364,6 +405,18 @@ export class Context {
     this.#handle.dispose();
   }
 }
+
+/** A C function that libllama asks before each operation whether to stop after it, and calls where it did. */
+function registerPauses(onPause: () => boolean): Pointer {
+  pausesType ??= koffi.pointer(koffi.proto('bool freehold_pause(void* tensor, bool asks, void* user)'));
+  let operations = 0;
+  return koffi.register((_tensor: Pointer, asks: boolean) => {
+    if (!asks) return onPause();
+    operations += 1;
+    return operations % operationsBetweenPauses === 0;
+  }, pausesType);
+}
+let pausesType: ReturnType<typeof koffi.pointer> | undefined;
 
 /** Tokens for one decode call, each with its position, sequence and whether its logits are wanted. */
 export class Batch {
