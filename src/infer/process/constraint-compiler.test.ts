@@ -25,6 +25,20 @@ describe('the schema compiler', () => {
     expect(verdicts).toEqual([{ grammar: 'a1' }, { grammar: 'b2' }, { grammar: 'c3' }]);
   });
 
+  it('takes the shortest of those that wait first', async () => {
+    const { compile } = compiler();
+    const verdicts = await Promise.all(
+      ['first', 'longest of all', 'long one', 'b', 'c'].map((schema) => compile(schema)),
+    );
+    expect(verdicts.map((verdict) => 'grammar' in verdict && verdict.grammar.at(-1))).toEqual([
+      '1',
+      '5',
+      '4',
+      '2',
+      '3',
+    ]);
+  });
+
   it('compiles what a program asks for into a grammar, and says what is wrong with a schema', async () => {
     const { compile } = createSchemaCompiler();
     expect(await compile('{"type":"boolean"}')).toEqual({ grammar: expect.stringMatching(/^root ::= /) });

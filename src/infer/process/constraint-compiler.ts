@@ -1,6 +1,7 @@
-// Compiles JSON schemas on a thread of their own, one after the other: a hostile schema takes seconds, and the steps of
-// everybody's answers must not wait for it. The thread starts with the first schema and ends when none came for a while;
-// one that takes too long, or too much memory, loses it. Knows the thread and its queue, nothing of schemas.
+// Compiles JSON schemas on a thread of their own, one after the other, the shortest first: a hostile one takes seconds,
+// and the steps of everybody's answers must not wait for it. The thread starts with the first schema and ends when none
+// came for a while; a schema that takes too long, or too much memory, ends it. Knows the thread and its queue, nothing of
+// schemas.
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type ErrorRecord, FreeholdError } from '../../lib/errors.ts';
@@ -101,7 +102,7 @@ export function createSchemaCompiler(options: SchemaCompilerOptions = {}): Schem
 
   const next = () => {
     clearTimeout(idle);
-    current = waiting.shift();
+    current = takeShortest(waiting);
     if (!current) {
       worker?.unref();
       idle = setTimeout(end, idleMs).unref();
@@ -145,6 +146,15 @@ export function createSchemaCompiler(options: SchemaCompilerOptions = {}): Schem
       });
     },
   };
+}
+
+/** A few long schemas then keep nobody else waiting for more than one of them. */
+function takeShortest(waiting: Job[]): Job | undefined {
+  let best = 0;
+  waiting.forEach((job, at) => {
+    if (job.schema.length < (waiting[best] as Job).schema.length) best = at;
+  });
+  return waiting.splice(best, 1)[0];
 }
 
 function tooMuch(message: string): FreeholdError {
