@@ -14,3 +14,14 @@ it('asks for no more threads than there are cores; 0 stays 0, which leaves it to
   expect(threads(1)).toBe(1);
   expect(threads(0)).toBe(0);
 });
+
+it('names adapters and their files where there are any', () => {
+  const adapters = (...given: string[]) =>
+    loadOptions(
+      { name: 'm', file: '/m.gguf' },
+      { contextTokens: 512, sequences: 1 },
+      resolveConfig({ adapters: given, home: '/home' }, {}, '/nowhere').values,
+    ).adapters;
+  expect(adapters('legal=/l.gguf', 'poet=/p=1.gguf')).toEqual({ legal: '/l.gguf', poet: '/p=1.gguf' });
+  expect(adapters()).toBeUndefined();
+});

@@ -24,5 +24,13 @@ export function loadOptions(
     libDir: config.libDir,
     home: config.home,
     queueLimit: config.queueLimit,
+    ...(config.adapters.length > 0 ? { adapters: adapterFiles(config) } : {}),
   };
+}
+
+/** Name to path of the setting `adapters`. */
+export function adapterFiles({ adapters }: Pick<Config, 'adapters'>): Record<string, string> {
+  return Object.fromEntries(
+    adapters.map((each) => [each.slice(0, each.indexOf('=')), each.slice(each.indexOf('=') + 1)]),
+  );
 }

@@ -23,6 +23,7 @@ export const contextParams = {
   n_threads_batch: 32,
   pooling_type: 44,
   flash_attn_type: 52,
+  cb_eval: 88,
   type_k: 104,
   type_v: 108,
   embeddings: 128,

@@ -169,6 +169,31 @@ export function stateOfRows(
   return state;
 }
 
+/**
+ * The same state for a context with another number of sequences. Where it has one cache only, its bytes move in place,
+ * if the buffer they are in has room behind them.
+ * @returns undefined where the state cannot be moved
+ */
+export function moveKvState(state: Uint8Array, sequences: number): Uint8Array | undefined {
+  const read = readKvState(state);
+  if (!read) return undefined;
+  const { layout, count } = read;
+  const size = stateBytes(layout, count, sequences);
+  if (layout.caches.length > 1 || state.byteOffset + size > state.buffer.byteLength) {
+    return stateOfRows(layout, [rowsOfState(layout, count, state, 0, count)], count, sequences);
+  }
+  const moved = new Uint8Array(state.buffer, state.byteOffset, size);
+  const view = new DataView(state.buffer, state.byteOffset, size);
+  const others = view.getUint32(8, true) - 1;
+  let before = 0;
+  while (view.getUint32(12 + 4 * before, true) === 0) before += 1;
+  const end = state.length - 4 * (others - before);
+  moved.copyWithin(12, 12 + 4 * before, end);
+  view.setUint32(8, sequences, true);
+  moved.fill(0, end - 4 * before);
+  return moved;
+}
+
 function stateBytes(layout: KvLayout, count: number, sequences: number): number {
   let size = 8 + count * layout.tokenBytes;
   for (const { planes } of layout.caches) {

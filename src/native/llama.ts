@@ -188,8 +188,8 @@ export interface ContextOptions {
   cells?: number;
   /** Gives pooled results of sequences (see `embeddings.ts`) in place of logits. Every token of a batch then wants its logits. */
   pooling?: Pooling;
-  /** Computes with the threads of this context, which outlives it. They must not compute at the same time. */
-  threadsOf?: Context;
+  /** Threads that contexts share which never compute at the same time; at least `threads`. Default: its own. */
+  threadpool?: CpuThreadpool | undefined;
   /**
    * Called on this thread in the middle of a decode, every few operations of the model; the decode waits for it, so that
    * another context may compute meanwhile (`decodeNow`). Where it returns false, the decode ends with nothing useful.
@@ -227,15 +227,15 @@ export class Context {
     model: Model,
     pointer: Pointer,
     threads: number,
-    threadsOf: Context | undefined,
+    shared: CpuThreadpool | undefined,
     onRelease: () => void,
   ) {
     const { llama } = native;
-    const threadpool = threadsOf ? threadsOf.#threadpool : CpuThreadpool.create(native, threads);
+    const threadpool = shared ?? CpuThreadpool.create(native, threads);
     threadpool?.attach(pointer);
     const release = (context: Pointer) => {
       llama.llama_free(context);
-      if (!threadsOf) threadpool?.dispose();
+      if (!shared) threadpool?.dispose();
       onRelease();
     };
     this.#native = native;
@@ -271,7 +271,7 @@ export class Context {
       bytes.writeInt32LE(poolingTypes[options.pooling], contextParams.pooling_type);
     }
     const pauses = options.onPause && registerPauses(options.onPause);
-    if (pauses) bytes.writeBigUInt64LE(koffi.address(pauses) as bigint, contextParams.cb_eval);
+    if (pauses) bytes.writeBigUInt64LE(pauses, contextParams.cb_eval);
     const pointer = await handleOf(model).whileBusy((owner) =>
       callAsync(llama.llama_init_from_model, owner, passParams(bytes)),
     );
@@ -286,7 +286,7 @@ export class Context {
         { hint: 'Lower --context-tokens or --max-sequences.' },
       );
     }
-    const context = new Context(native, model, pointer, threads, options.threadsOf, unregister);
+    const context = new Context(native, model, pointer, threads, options.threadpool, unregister);
     // llama rounds n_ctx up to a multiple of its padding, and cuts the batch down to it
     invariant(
       context.contextTokens >= options.contextTokens &&
@@ -407,7 +407,7 @@ export class Context {
 }
 
 /** A C function that libllama asks before each operation whether to stop after it, and calls where it did. */
-function registerPauses(onPause: () => boolean): Pointer {
+function registerPauses(onPause: () => boolean): bigint {
   pausesType ??= koffi.pointer(koffi.proto('bool freehold_pause(void* tensor, bool asks, void* user)'));
   let operations = 0;
   return koffi.register((_tensor: Pointer, asks: boolean) => {

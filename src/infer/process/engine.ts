@@ -1,20 +1,20 @@
 // Generation for many requests at once. A round is one llama_decode over all answers that are under way, then one over
-// as much of the waiting prompts as the pace permits. Knows tokens, slots and requests; nothing of HTTP or processes.
-// `process/main.ts` feeds it and carries its events away.
+// as much of the waiting prompts as the pace permits; a long prompt is computed in a lane of its own, and rounds take
+// place in its pauses. Knows tokens, slots and requests; nothing of HTTP or processes. `process/main.ts` feeds it and
+// carries its events away.
 import { FreeholdError, invariant } from '../../lib/errors.ts';
 import type { GenerateEvent, GenerateRequest } from '../../lib/text-model.ts';
+import type { LoraAdapter } from '../../native/adapters.ts';
 import type { Batch, Context, Model, Vocabulary } from '../../native/llama.ts';
 import type { EngineStats } from '../protocol.ts';
-import { Answer, type Ending } from './answer.ts';
-import { type ChatTemplate, createChatTemplate } from './chat-template.ts';
-import type { Constraint } from './constraint.ts';
+import type { Ending } from './answer.ts';
+import { cancelled, Intake, type IntakeOptions, type Waiting } from './intake.ts';
 import { Pace } from './pace.ts';
 import { hasRoom, nextToAdmit, PromptPlanner } from './planner.ts';
-import { createPromptTokenizer, type PromptTokenizer } from './prompt.ts';
-import { createSampler, type Sampler } from './sampler.ts';
-import { createFindBreakers, type FindBreakers } from './sampling/breakers.ts';
-import { dryDefaults } from './sampling/settings.ts';
-import { commonPrefix, type Slot, Slots } from './slots.ts';
+import type { PromptLane } from './prompt-lane.ts';
+import { Running } from './running.ts';
+import { commonPrefix, Slots } from './slots.ts';
+import type { Speculation } from './speculation/speculation.ts';
 import { createThreadGovernor, type ThreadGovernor } from './thread-governor.ts';
 
 /** What one round produced, for all requests. */
@@ -23,31 +23,7 @@ export interface StepOutput {
   failures: { id: number; error: unknown }[];
 }
 
-/** A request that waits for a slot. */
-interface Waiting {
-  id: number;
-  tenant: string;
-  /** With whom it may share computed prompts: its tenant, with its adapter. */
-  scope: string;
-  request: GenerateRequest;
-  prompt: Int32Array;
-  sampler: Sampler;
-  constraint: Constraint | undefined;
-}
-
-/** A request that has a slot. */
-interface Running extends Waiting {
-  slot: Slot;
-  answer: Answer;
-  cachedTokens: number;
-  /** Tokens to compute next: the prompt, or the one just generated. */
-  feed: ArrayLike<number>;
-  /** How many of them are in the cache. */
-  fed: number;
-  generating: boolean;
-}
-
-export interface EngineOptions {
+export interface EngineOptions extends IntakeOptions {
   queueLimit: number;
   /** Conversations at once, at most. The engine begins with room for one and makes room for all when a second comes. */
   maxSequences: number;
@@ -55,8 +31,10 @@ export interface EngineOptions {
   prefixCacheBytes?: number;
   /** Makes a context with so many sequences. */
   createContext: (sequences: number) => Promise<Context>;
-  /** Makes what holds an answer to a JSON Schema. Default: such requests are refused. */
-  constrain?: (schema: Record<string, unknown>, signal: AbortSignal) => Promise<Constraint>;
+  /** Makes the lane of long prompts; `onPause` is for its context. Default: all prompts are computed in pieces. */
+  createLane?: (onPause: () => boolean) => PromptLane;
+  /** Guesses at what follows. Default: none. */
+  speculation?: Speculation;
   /** How many threads a step takes. Default: as many as the machine has to spare. */
   governor?: ThreadGovernor;
   /** Something is to be computed: what it returns is waited for first. */
@@ -66,8 +44,16 @@ export interface EngineOptions {
   onStep: (output: StepOutput) => void;
 }
 
+/** Some of a request's tokens, to be computed in the next pass. */
+interface Part {
+  running: Running;
+  count: number;
+}
+
 /** A prompt that shares at least so many more tokens with one being computed waits for it. */
 const worthWaitingFor = 64;
+/** A shorter prompt is not worth a lane of its own. */
+const longPrompt = 256;
 /** Bounds of the wait named to whoever is turned away. */
 const leastRetryMs = 1000;
 const mostRetryMs = 60_000;
@@ -76,11 +62,10 @@ export class Engine {
   #context: Context;
   readonly #batch: Batch;
   readonly #vocabulary: Vocabulary;
-  readonly #template: ChatTemplate;
-  readonly #tokenizer: PromptTokenizer;
-  readonly #findBreakers: FindBreakers;
   readonly #options: EngineOptions;
+  readonly #intake: Intake;
   readonly #slots: Slots;
+  readonly #lane: PromptLane | undefined;
   readonly #pace = new Pace();
   readonly #planner = new PromptPlanner();
   readonly #governor: ThreadGovernor;
@@ -91,9 +76,11 @@ export class Engine {
   #waiting: Waiting[] = [];
   #running: Running[] = [];
   readonly #cancelled = new Set<number>();
-  /** Requests whose prompts are being made. */
-  readonly #preparing = new Map<number, { tenant: string; abort: AbortController }>();
   #looping = false;
+  /** Whether the memory can forget a part of a sequence, as far as is known. */
+  #mayForget = true;
+  /** When the last round ended. */
+  #roundEndedAt = 0;
   /** What is to be told; it goes out while the next pass computes. */
   #output: StepOutput = { events: [], failures: [] };
   /** Average time between two requests that end, and when the last one did. */
@@ -107,26 +94,19 @@ export class Engine {
     decodeMs: 0,
     prefillMs: 0,
     promptTokens: 0,
+    cachedTokens: 0,
   };
-  #cachedTokens = 0;
 
   private constructor(model: Model, context: Context, batch: Batch, options: EngineOptions) {
-    const { vocabulary } = model;
-    const text = (token: number | undefined) => (token === undefined ? '' : vocabulary.textOf(token));
     this.#context = context;
     this.#batch = batch;
-    this.#vocabulary = vocabulary;
+    this.#vocabulary = model.vocabulary;
     this.#options = options;
     this.#maxSequences = options.maxSequences;
-    this.#template = createChatTemplate(
-      model.chatTemplate,
-      { bos: text(vocabulary.bos), eos: text(vocabulary.eos) },
-      vocabulary.controlTokens.has('<|im_start|>') || vocabulary.userDefinedTokens.has('<|im_start|>'),
-    );
-    this.#governor = options.governor ?? createThreadGovernor(context.threads);
-    this.#tokenizer = createPromptTokenizer(vocabulary, model.chatTemplate);
-    this.#findBreakers = createFindBreakers(vocabulary);
+    this.#intake = new Intake(model, options);
     this.#slots = new Slots(context, options.prefixCacheBytes ?? 0);
+    this.#governor = options.governor ?? createThreadGovernor(context.threads);
+    this.#lane = options.createLane?.(() => this.#pause());
   }
 
   /**
@@ -147,10 +127,8 @@ export class Engine {
       ...this.#totals,
       queued: this.#waiting.length,
       active: this.#running.length,
-      cachedTokens: this.#cachedTokens,
       prefixCacheBytes: this.#slots.prefixCacheBytes,
-      draftedTokens: 0,
-      acceptedTokens: 0,
+      ...(this.#options.speculation?.stats ?? { draftedTokens: 0, acceptedTokens: 0 }),
       kvUsed: this.#slots.heldTokens / (this.#context.contextTokens * this.#maxSequences),
     };
   }
@@ -160,9 +138,7 @@ export class Engine {
    * @throws FreeholdError invalid_request, unsupported, cancelled
    */
   async countTokens(id: number, request: GenerateRequest): Promise<number> {
-    return this.#prepare(id, request, async () => {
-      return (await this.#tokenize(id, request, Number.POSITIVE_INFINITY)).length;
-    });
+    return this.#intake.countTokens(id, request);
   }
 
   /**
@@ -171,33 +147,19 @@ export class Engine {
    */
   async submit(id: number, request: GenerateRequest): Promise<void> {
     this.#requireRoom(request.tenant);
-    const waiting = await this.#prepare(id, request, async (signal) => {
-      const prompt = await this.#tokenize(id, request, this.#context.contextTokens);
-      if (prompt.length === 0)
-        throw new FreeholdError('invalid_request', 'The prompt is empty.', { field: 'messages' });
-      return {
-        id,
-        tenant: request.tenant,
-        scope: JSON.stringify([request.tenant, request.adapter]),
-        request,
-        prompt,
-        sampler: await this.#createSampler(request, prompt),
-        constraint: await this.#constrain(request, signal),
-      };
-    });
-    this.#waiting.push(waiting);
+    this.#waiting.push(await this.#intake.prepare(id, request, this.#context.contextTokens));
     this.#start();
   }
 
   /** Ends a request within one step; its last event is a failure `cancelled`. */
   cancel(id: number): void {
-    this.#preparing.get(id)?.abort.abort();
+    this.#intake.cancel(id);
     this.#cancelled.add(id);
     this.#start();
   }
 
   #requireRoom(tenant: string): void {
-    const all = [...this.#waiting, ...this.#preparing.values()];
+    const all = [...this.#waiting, ...this.#intake.preparing];
     const waiting = all.length - (this.#maxSequences - this.#running.length);
     const ofTenant = all.filter((other) => other.tenant === tenant).length;
     if (waiting < 0 || hasRoom(waiting, ofTenant, this.#options.queueLimit)) return;
@@ -206,36 +168,6 @@ export class Engine {
       retryAfterMs: Math.min(mostRetryMs, Math.max(leastRetryMs, waitMs)),
       hint: 'Try again in a moment, or raise --queue-limit.',
     });
-  }
-
-  async #prepare<T>(id: number, request: GenerateRequest, make: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const abort = new AbortController();
-    this.#preparing.set(id, { tenant: request.tenant, abort });
-    try {
-      const made = await make(abort.signal);
-      if (abort.signal.aborted) throw cancelled();
-      return made;
-    } finally {
-      this.#preparing.delete(id);
-    }
-  }
-
-  async #tokenize(id: number, request: GenerateRequest, contextTokens: number): Promise<Int32Array> {
-    const isCancelled = () => this.#preparing.get(id)?.abort.signal.aborted ?? true;
-    return this.#tokenizer.tokenize(this.#template.render(request), contextTokens, isCancelled);
-  }
-
-  async #createSampler({ sampling = {} }: GenerateRequest, prompt: Int32Array): Promise<Sampler> {
-    const breakers =
-      sampling.dry && (await this.#findBreakers(sampling.dry.sequenceBreakers ?? dryDefaults.sequenceBreakers));
-    return createSampler(sampling, { vocabularySize: this.#vocabulary.size, prompt, ...(breakers && { breakers }) });
-  }
-
-  async #constrain({ responseSchema }: GenerateRequest, signal: AbortSignal): Promise<Constraint | undefined> {
-    if (!responseSchema) return undefined;
-    const { constrain } = this.#options;
-    if (!constrain) throw new FreeholdError('unsupported', 'This model cannot be held to a schema.');
-    return constrain(responseSchema, signal);
   }
 
   #start(): void {
@@ -252,7 +184,9 @@ export class Engine {
       this.#admit();
       this.#growIfNeeded();
       this.#slots.compact();
-      await this.#round();
+      const aside = this.#nextAside();
+      if (aside) await this.#computeAside(aside);
+      else await this.#round();
       // let messages of other requests in between rounds
       await new Promise(setImmediate);
     }
@@ -260,6 +194,7 @@ export class Engine {
     this.#cancelled.clear();
     this.#looping = false;
     this.#context.pauseThreads();
+    this.#slots.rest();
     this.#options.onIdle?.();
   }
 
@@ -291,10 +226,10 @@ export class Engine {
     const before = this.#context;
     this.#context = this.#grown;
     this.#grown = undefined;
-    const held = new Map(this.#running.map((running) => [running.slot, [...running.slot.tokens]]));
+    const held = new Map(this.#running.map(({ slot }) => [slot, [...slot.tokens]]));
     for (const slot of this.#slots.moveTo(this.#context)) {
       const running = this.#running.find((candidate) => candidate.slot === slot);
-      if (running) computeAnew(running, held.get(slot) as number[]);
+      running?.computeAnew(held.get(slot) as number[]);
     }
     before.dispose();
   }
@@ -315,137 +250,249 @@ export class Engine {
       const index = nextToAdmit(this.#waiting, this.#running, (candidate) => !this.#hasLeader(candidate));
       if (index < 0) return;
       const [waiting] = this.#waiting.splice(index, 1) as [Waiting];
-      const { id, prompt, request } = waiting;
-      const slot = this.#slots.acquire(waiting.scope, prompt);
-      const cachedTokens = slot.tokens.length;
-      this.#running.push({
-        ...waiting,
-        slot,
-        answer: new Answer(this.#vocabulary, request),
-        cachedTokens,
-        feed: prompt,
-        fed: cachedTokens,
-        generating: false,
-      });
-      this.#totals.promptTokens += prompt.length;
-      this.#cachedTokens += cachedTokens;
-      this.#emit(id, { type: 'start', inputTokens: prompt.length, cachedTokens });
+      const running = new Running(waiting, this.#slots.acquire(waiting.scope, waiting.prompt), this.#vocabulary);
+      this.#running.push(running);
+      const { cachedTokens } = running;
+      this.#totals.promptTokens += waiting.prompt.length;
+      this.#totals.cachedTokens += cachedTokens;
+      this.#options.speculation?.begin(running.id, waiting.prompt);
+      this.#emit(running.id, { type: 'start', inputTokens: waiting.prompt.length, cachedTokens });
     }
   }
 
   /** Whether a running request is about to compute what this one needs too. */
   #hasLeader({ scope, prompt }: Waiting): boolean {
     return this.#running.some(
-      (running) =>
-        !running.generating &&
-        running.scope === scope &&
-        Math.min(commonPrefix(running.prompt, prompt), prompt.length - 1) - running.fed >= worthWaitingFor,
+      ({ generating, of, slot }) =>
+        !generating &&
+        of.scope === scope &&
+        Math.min(commonPrefix(of.prompt, prompt), prompt.length - 1) - slot.tokens.length >= worthWaitingFor,
     );
   }
 
   #release(running: Running): void {
+    this.#lane?.end(running);
     this.#slots.release(running.slot);
-    running.constraint?.dispose();
+    running.of.constraint?.dispose();
+    this.#options.speculation?.end(running.id);
     this.#running = this.#running.filter((other) => other !== running);
     const now = performance.now();
     this.#endIntervalMs += 0.1 * (Math.min(mostRetryMs, now - (this.#endedAt || now)) - this.#endIntervalMs);
     this.#endedAt = now;
   }
 
-  async #round(): Promise<void> {
-    const answers = this.#running.filter(({ generating }) => generating);
-    if (answers.length > 0) {
-      const ms = await this.#compute(answers.map((running) => ({ running, count: running.feed.length - running.fed })));
-      this.#pace.observeAnswers(ms);
-    }
-    const prompts = this.#running.filter((running) => !answers.includes(running) && !running.generating);
-    if (prompts.length === 0) return;
-    const { batchTokens } = this.#context;
-    const counts = this.#planner.plan(
-      prompts.map(({ tenant, feed, fed }) => ({ tenant, left: feed.length - fed })),
-      answers.length > 0 ? this.#pace.promptTokens(batchTokens) : batchTokens,
-    );
-    const parts = prompts.map((running, i) => ({ running, count: counts[i] as number }));
-    const decodeMsBefore = this.#totals.decodeMs;
-    const ms = await this.#compute(parts.filter(({ count }) => count > 0));
-    const tokens = counts.reduce((sum, count) => sum + count, 0);
-    this.#totals.prefillTokens += tokens;
-    this.#totals.prefillMs += this.#totals.decodeMs - decodeMsBefore;
-    if (answers.length > 0) this.#pace.observePrompt(tokens, ms);
+  /** The prompt in the lane; where that is free, the first long prompt that would hold up running answers. */
+  #nextAside(): Running | undefined {
+    const inLane = this.#running.find(({ aside }) => aside);
+    if (inLane || !this.#running.some(({ generating }) => generating)) return inLane;
+    const long = this.#running.find(isLongPrompt);
+    return long && this.#lane?.isReady && this.#lane.begin(long, this.#slots) ? long : undefined;
   }
 
-  /**
-   * One pass over the model, and the tokens that follow from it.
-   * @param parts requests, each with how many tokens of its feed to compute
-   * @returns milliseconds
-   */
-  async #compute(parts: { running: Running; count: number }[]): Promise<number> {
-    // in the order of their sequences: libllama computes together what follows each other
+  async #computeAside(running: Running): Promise<void> {
+    const { left } = running;
+    try {
+      const computed = this.#lane?.pass(running, this.#slots, this.#governor.threads(left));
+      this.#tell();
+      const logits = await computed;
+      this.#count(1, left - running.left, left - running.left);
+      if (logits) this.#take(running, 0, () => logits, 1);
+    } catch (error) {
+      this.#fail(running, error);
+    }
+  }
+
+  /** In the middle of a pass of the lane. @returns whether that is to go on */
+  #pause(): boolean {
+    const isWanted = () => this.#running.some(({ aside }) => aside);
+    const pauseMs = this.#pace.pauseMs(this.#answers.length, this.#running.length - this.#answers.length) ?? 0;
+    if (performance.now() - this.#roundEndedAt < pauseMs) return isWanted();
+    this.#dropCancelled();
+    this.#admit();
+    this.#slots.compact();
+    const passes = this.#passes();
+    for (let pass = passes.next(); !pass.done; ) {
+      try {
+        this.#context.decodeNow(this.#batch, this.#governor.threads(this.#batch.size));
+        pass = passes.next(undefined);
+      } catch (error) {
+        pass = passes.next(error);
+      }
+    }
+    this.#tell();
+    return isWanted();
+  }
+
+  async #round(): Promise<void> {
+    await this.#guess();
+    const passes = this.#passes();
+    for (let pass = passes.next(); !pass.done; ) {
+      try {
+        const computed = this.#context.decode(this.#batch, this.#governor.threads(this.#batch.size));
+        this.#tell();
+        await computed;
+        pass = passes.next(undefined);
+      } catch (error) {
+        pass = passes.next(error);
+      }
+    }
+  }
+
+  get #answers(): Running[] {
+    return this.#running.filter(({ generating }) => generating);
+  }
+
+  /** Adds guesses at the next tokens to what the answers feed. */
+  async #guess(): Promise<void> {
+    const { speculation } = this.#options;
+    const answers = inOrder(this.#answers);
+    if (!speculation || !this.#mayForget || answers.length === 0) return;
+    const guesses = await speculation.guess(
+      answers.map(({ id, slot, tokensLeft }) => ({
+        id,
+        sequence: slot.sequence,
+        most: Math.max(0, Math.min(tokensLeft - 1, this.#context.contextTokens - slot.tokens.length - 1)),
+      })),
+      this.#context.batchTokens - answers.length,
+    );
+    for (const running of answers) {
+      const guessed = guesses.get(running.id);
+      if (guessed) running.feed = [running.feed[0] as number, ...Array.from(guessed)];
+    }
+  }
+
+  /** The passes of a round: each fills the batch, is given what failed in computing it, if anything, and takes its results. */
+  *#passes(): Generator<void, void, unknown> {
+    const answers = this.#answers;
+    if (answers.length > 0) {
+      const startedAt = performance.now();
+      for (const group of byAdapter(answers)) {
+        if (!(yield* this.#pass(group.map((running) => ({ running, count: running.left }))))) return;
+      }
+      this.#pace.observeAnswers(performance.now() - startedAt);
+    }
+    // a long prompt waits for the lane where there is one
+    const prompts = this.#running.filter(
+      (running) =>
+        !running.generating &&
+        !running.aside &&
+        !answers.includes(running) &&
+        !(answers.length > 0 && isLongPrompt(running) && this.#lane?.isReady),
+    );
+    if (prompts.length > 0) yield* this.#promptPass(prompts, answers.length);
+    this.#roundEndedAt = performance.now();
+  }
+
+  *#promptPass(prompts: readonly Running[], answers: number): Generator<void, void, unknown> {
+    const { batchTokens } = this.#context;
+    const capacity = answers > 0 ? this.#pace.promptTokens(answers, prompts.length, batchTokens) : batchTokens;
+    const counts = this.#planner.plan(
+      prompts.map(({ tenant, left, of }) => ({ tenant, left, adapter: of.adapter })),
+      capacity,
+    );
+    const parts = prompts.map((running, i) => ({ running, count: counts[i] as number }));
+    const startedAt = performance.now();
+    if (!(yield* this.#pass(parts.filter(({ count }) => count > 0)))) return;
+    const ms = performance.now() - startedAt;
+    const tokens = counts.reduce((sum, count) => sum + count, 0);
+    this.#totals.prefillTokens += tokens;
+    this.#totals.prefillMs += ms;
+    if (answers > 0) this.#pace.observePrompt(tokens, ms);
+  }
+
+  /** @returns whether it was computed */
+  *#pass(parts: Part[]): Generator<void, boolean, unknown> {
+    // libllama computes together what follows each other
     parts.sort((a, b) => a.running.slot.sequence - b.running.slot.sequence);
-    const wanted: { running: Running; row: number }[] = [];
+    const wanted: { running: Running; row: number; rows: number }[] = [];
     this.#batch.clear();
     for (const { running, count } of parts) {
-      const { slot, feed } = running;
+      const { slot, feed, generating } = running;
+      let row = -1;
       for (let n = 0; n < count; n++) {
         const token = feed[running.fed++] as number;
-        const last = running.fed === feed.length;
-        const row = this.#batch.add(token, slot.tokens.length, slot.sequence, last);
+        const wantsLogits = generating || running.left === 0;
+        const at = this.#batch.add(token, slot.tokens.length, slot.sequence, wantsLogits);
+        if (row < 0) row = at;
         slot.tokens.push(token);
-        if (last) wanted.push({ running, row });
       }
+      if (row >= 0) wanted.push({ running, row, rows: generating ? count : 1 });
     }
+    this.#context.useAdapter(parts[0]?.running.of.adapter);
     const startedAt = performance.now();
-    try {
-      const computed = this.#context.decode(this.#batch, this.#governor.threads(this.#batch.size));
-      this.#tell();
-      await computed;
-    } catch (error) {
-      this.#abandon(error);
-      return performance.now() - startedAt;
-    } finally {
-      this.#totals.decodeMs += performance.now() - startedAt;
-      this.#totals.steps += 1;
-      this.#totals.stepTokens += this.#batch.size;
+    const failure = yield;
+    const ms = performance.now() - startedAt;
+    this.#totals.decodeMs += ms;
+    this.#count(1, this.#batch.size, 0);
+    if (failure !== undefined) {
+      this.#abandon(failure);
+      return false;
     }
-    for (const { running, row } of wanted) {
-      try {
-        this.#accept(running, row);
-      } catch (error) {
-        this.#release(running);
-        this.#output.failures.push({ id: running.id, error });
-      }
+    if (parts.every(({ running }) => running.generating)) {
+      const rows = parts.map(({ running, count }) => ({ sequence: running.slot.sequence, rows: count }));
+      this.#options.speculation?.observeStep(rows, ms);
     }
-    return performance.now() - startedAt;
+    for (const { running, row, rows } of wanted) {
+      this.#take(running, row, (at) => this.#context.logits(at), rows);
+    }
+    return true;
+  }
+
+  #count(steps: number, stepTokens: number, prefillTokens: number): void {
+    this.#totals.steps += steps;
+    this.#totals.stepTokens += stepTokens;
+    this.#totals.prefillTokens += prefillTokens;
   }
 
   /** A failed decode leaves the cache unknown: every sequence in it is given up. */
   #abandon(error: unknown): void {
-    for (const running of [...this.#running]) {
-      this.#output.failures.push({ id: running.id, error });
-      this.#release(running);
-    }
+    for (const running of [...this.#running]) this.#fail(running, error);
     this.#slots.clear();
   }
 
-  /** Picks the token that follows, and goes on with it. */
-  #accept(running: Running, row: number): void {
-    const { id, sampler, constraint, answer, slot } = running;
-    const sampled = sampler.sample(this.#context.logits(row), constraint);
-    sampler.accept(sampled.token);
-    constraint?.accept(sampled.token);
-    this.#totals.outputTokens += 1;
-    running.feed = [sampled.token];
+  #fail(running: Running, error: unknown): void {
+    this.#output.failures.push({ id: running.id, error });
+    this.#release(running);
+  }
+
+  /**
+   * Picks the tokens that follow, one for each row as long as the guess for the next row was right, and goes on with
+   * them.
+   */
+  #take(running: Running, row: number, logits: (row: number) => Float32Array, rows: number): void {
+    const { id, slot, feed } = running;
+    const picked: number[] = [];
+    let ending: Ending | undefined;
+    try {
+      do {
+        const { token, ending: end } = running.pick(logits(row + picked.length), (event) => this.#emit(id, event));
+        picked.push(token);
+        ending = end;
+      } while (!ending && picked.length < rows && picked.at(-1) === feed[picked.length]);
+    } catch (error) {
+      this.#fail(running, error);
+      return;
+    }
+    this.#totals.outputTokens += picked.length;
+    this.#options.speculation?.accept(id, picked);
+    const held = slot.tokens.length - (rows - picked.length);
+    const before = slot.tokens.slice(0, held);
+    running.feed = [picked.at(-1) as number];
     running.fed = 0;
     running.generating = true;
-    const ending = answer.add(sampled, (event) => this.#emit(id, event));
+    if (!this.#slots.truncate(slot, held)) {
+      // recurrent memory forgets all or nothing: guesses do not pay there
+      this.#mayForget = false;
+      running.computeAnew(before);
+    }
     if (ending) this.#finish(running, ending);
-    else if (slot.tokens.length >= this.#context.contextTokens) this.#finish(running, { reason: 'context-full' });
+    else if (held >= this.#context.contextTokens) this.#finish(running, { reason: 'context-full' });
   }
 
   #finish(running: Running, ending: Ending): void {
-    const { id, prompt, cachedTokens, answer } = running;
+    const { id, of, cachedTokens, answer } = running;
     answer.end(ending, (event) => this.#emit(id, event));
-    this.#emit(id, { type: 'usage', inputTokens: prompt.length, cachedTokens, outputTokens: answer.tokens });
+    this.#emit(id, { type: 'usage', inputTokens: of.prompt.length, cachedTokens, outputTokens: answer.tokens });
     this.#emit(id, { type: 'stop', ...ending });
     this.#release(running);
   }
@@ -462,13 +509,21 @@ export class Engine {
   }
 }
 
-/** The cache lost what it held of a request. */
-function computeAnew(running: Running, held: readonly number[]): void {
-  running.feed = [...held, ...Array.from(running.feed).slice(running.fed)];
-  running.fed = 0;
-  running.generating = false;
+function isLongPrompt({ generating, left }: Running): boolean {
+  return !generating && left >= longPrompt;
 }
 
-function cancelled(): FreeholdError {
-  return new FreeholdError('cancelled', 'The request was cancelled.');
+/** libllama computes together what follows each other in the cache. */
+function inOrder(running: readonly Running[]): Running[] {
+  return [...running].sort((a, b) => a.slot.sequence - b.slot.sequence);
+}
+
+function byAdapter(running: readonly Running[]): Running[][] {
+  const groups = new Map<LoraAdapter | undefined, Running[]>();
+  for (const one of running) {
+    const group = groups.get(one.of.adapter);
+    if (group) group.push(one);
+    else groups.set(one.of.adapter, [one]);
+  }
+  return [...groups.values()];
 }

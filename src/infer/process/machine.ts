@@ -11,6 +11,8 @@ import { createIdleTuner } from './tuning-idle.ts';
 import { readTuning, type TuningKey, writeTuning } from './tuning-store.ts';
 
 export interface Machine {
+  /** Whether the model is computed on a GPU. */
+  onGpu: boolean;
   governor: ThreadGovernor;
   /** Most tokens of a step. */
   batchTokens: number;
@@ -51,6 +53,7 @@ export function useMachine(
         })
       : undefined;
   return {
+    onGpu,
     governor,
     batchTokens,
     ubatchTokens: () => Math.min(tuning?.ubatchTokens ?? batchTokens, batchTokens),

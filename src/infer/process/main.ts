@@ -7,21 +7,16 @@ import type { GgufFile } from '../../formats/gguf/types.ts';
 import { FreeholdError, invariant, toErrorRecord } from '../../lib/errors.ts';
 import { mainDevice } from '../../native/devices.ts';
 import { loadNative, type Native } from '../../native/ffi.ts';
-import { Batch, Context, Model } from '../../native/llama.ts';
+import { Model } from '../../native/llama.ts';
 import { base64Of } from '../floats.ts';
 import type { FromProcess, LoadOptions, ToProcess } from '../protocol.ts';
-import { createConstraint } from './constraint.ts';
 import { Embedder } from './embedder.ts';
-import { Engine } from './engine.ts';
+import type { Engine, StepOutput } from './engine.ts';
+import { loadEngine } from './load-engine.ts';
 import { createLoadProgress } from './load-progress.ts';
-import { useMachine } from './machine.ts';
 import { createThreadGovernor } from './thread-governor.ts';
 import { createPeers } from './thread-governor-peers.ts';
-import { tuningKey } from './tuning-store.ts';
 import { startWatchdog } from './watchdog.ts';
-
-/** Most host memory for kept prompts where nobody chose a bound. */
-const mostPrefixCacheBytes = 8 * 2 ** 30;
 
 /** The one that runs the model: an engine where it chats, an embedder where it makes vectors or scores. */
 let engine: Engine | undefined;
@@ -44,7 +39,7 @@ async function load(options: LoadOptions): Promise<void> {
   const native = loadNative(options);
   const model = await Model.load(native, { file: options.file, gpuLayers: options.device === 'cpu' ? 0 : -1 });
   const purpose = purposeOf(header);
-  if (purpose === 'chat') await loadEngine(native, model, { header, file: first }, options);
+  if (purpose === 'chat') engine = await loadEngine(native, model, { header, file: first }, options, tell);
   else await loadEmbedder(native, model, header, options);
   const contextTokens = (engine ?? embedder)?.contextTokens;
   invariant(contextTokens, 'one of them runs the model');
@@ -64,50 +59,16 @@ async function load(options: LoadOptions): Promise<void> {
   });
 }
 
+function tell({ events, failures }: StepOutput): void {
+  invariant(engine, 'the engine steps after it was made');
+  for (const { id, error } of failures) send({ type: 'failed', id, error: toErrorRecord(error) });
+  if (events.length > 0 || failures.length > 0) send({ type: 'events', items: events, stats: engine.stats() });
+}
+
 async function loadEmbedder(native: Native, model: Model, header: GgufFile, options: LoadOptions): Promise<void> {
   const { contextTokens, threads, queueLimit, home } = options;
   const governor = createThreadGovernor(threads, home ? { peers: createPeers(home) } : {});
   embedder = await Embedder.create(native, model, header, { contextTokens, threads, queueLimit, governor });
-}
-
-async function loadEngine(
-  native: Native,
-  model: Model,
-  { header, file }: { header: GgufFile; file: string },
-  options: LoadOptions,
-): Promise<void> {
-  if (!model.hasDecoder) throw cannot(options.name, 'generate text');
-  const machine = useMachine(native, model, tuningKey(native, header, file, options.threads), options);
-  const { batchTokens } = machine;
-  const batch = new Batch(native, batchTokens);
-  engine = await Engine.create(model, batch, {
-    queueLimit: options.queueLimit,
-    maxSequences: options.maxSequences,
-    prefixCacheBytes: options.prefixCacheBytes ?? defaultPrefixCacheBytes(),
-    constrain: (schema, signal) => createConstraint(native, model, schema, signal),
-    createContext: (sequences) =>
-      Context.create(native, model, {
-        contextTokens: options.contextTokens,
-        sequences,
-        batchTokens,
-        ubatchTokens: machine.ubatchTokens(),
-        threads: options.threads,
-      }),
-    governor: machine.governor,
-    onBusy: machine.onBusy,
-    onIdle: machine.onIdle,
-    onStep({ events, failures }) {
-      invariant(engine, 'the engine steps after it was made');
-      for (const { id, error } of failures) send({ type: 'failed', id, error: toErrorRecord(error) });
-      if (events.length > 0 || failures.length > 0) send({ type: 'events', items: events, stats: engine.stats() });
-    },
-  });
-  machine.onIdle();
-}
-
-/** What every request may share, and nobody needs: a tenth of what is free. */
-function defaultPrefixCacheBytes(): number {
-  return Math.min(mostPrefixCacheBytes, Math.floor(process.availableMemory() / 10));
 }
 
 function cannot(name: string, what: string): FreeholdError {

@@ -1,14 +1,16 @@
-// How many prompt tokens are computed between two steps of running answers: as many as keep the pause they notice
-// under a bound, by what both took lately. Knows only times.
+// How long a piece of prompt may hold up the answers that are under way, and how many tokens that is, by what both took
+// lately. Knows only times.
 
-/** A step with a piece of prompt takes at most so many times what it takes without. */
-const longestStretch = 2.5;
+/** A step with a piece of prompt takes at most so many times what it takes without, ... */
+const longestStretch = 2.25;
+/** ... unless more prompts wait than answers run: then so much longer as they are more, up to this. */
+const longestPauseMs = 500;
 /** So that a prompt always gets on. */
 const leastTokens = 8;
 /** Kernels work on four rows at a time; a row left over costs as much as four. */
 const rowsTogether = 4;
 /** Before anything was measured. */
-const firstTokens = 32;
+const firstTokens = 64;
 /** Share of the newest time in an average. */
 const weight = 0.25;
 
@@ -27,12 +29,21 @@ export class Pace {
   }
 
   /**
-   * @param capacity most tokens of a pass
-   * @returns prompt tokens to compute before the next step of the running answers
+   * @param answers that wait meanwhile, at least 1
+   * @param prompts that wait to be computed
+   * @returns milliseconds; undefined before anything was measured
    */
-  promptTokens(capacity: number): number {
-    if (this.#answerMs === undefined || this.#promptMsPerToken === undefined) return Math.min(firstTokens, capacity);
-    const tokens = Math.floor(((longestStretch - 1) * this.#answerMs) / this.#promptMsPerToken);
+  pauseMs(answers: number, prompts: number): number | undefined {
+    if (this.#answerMs === undefined) return undefined;
+    const stretch = this.#answerMs * (longestStretch - 1);
+    return Math.max(stretch, Math.min(longestPauseMs, this.#answerMs * (prompts / answers)));
+  }
+
+  /** @returns prompt tokens to compute before the next step of the running answers, at most `capacity` */
+  promptTokens(answers: number, prompts: number, capacity: number): number {
+    const pauseMs = this.pauseMs(answers, prompts);
+    if (pauseMs === undefined || this.#promptMsPerToken === undefined) return Math.min(firstTokens, capacity);
+    const tokens = Math.floor(pauseMs / this.#promptMsPerToken);
     return Math.min(capacity, Math.max(leastTokens, tokens - (tokens % rowsTogether)));
   }
 }

@@ -43,6 +43,8 @@ export interface PromptLeft {
   tenant: string;
   /** Tokens of the prompt not computed yet, >= 1. */
   left: number;
+  /** Prompts with different ones are not computed in one pass. */
+  adapter?: object | undefined;
 }
 
 /**
@@ -69,9 +71,11 @@ export class PromptPlanner {
     for (const tenant of present)
       if (!this.#served.has(tenant)) this.#served.set(tenant, Number.isFinite(least) ? least : 0);
     let room = capacity;
+    let first: PromptLeft | undefined;
     while (room > 0) {
-      const next = this.#next(prompts, counts);
+      const next = this.#next(prompts, counts, first);
       if (next < 0) break;
+      first ??= prompts[next] as PromptLeft;
       const { tenant, left } = prompts[next] as PromptLeft;
       const count = Math.min(left, room);
       counts[next] = count;
@@ -82,11 +86,12 @@ export class PromptPlanner {
     return counts;
   }
 
-  #next(prompts: readonly PromptLeft[], counts: readonly number[]): number {
+  #next(prompts: readonly PromptLeft[], counts: readonly number[], first: PromptLeft | undefined): number {
     let best = -1;
     for (let i = 0; i < prompts.length; i++) {
       if (counts[i] !== 0) continue;
       const candidate = prompts[i] as PromptLeft;
+      if (first && candidate.adapter !== first.adapter) continue;
       const chosen = prompts[best];
       if (!chosen) best = i;
       else if (candidate.tenant === chosen.tenant) {

@@ -5,7 +5,7 @@
 // libllama computes sequences together only where their numbers follow each other (a gap costs another pass over the
 // weights; docs/decisions/kv-cache.md), so busy places are kept side by side.
 import { invariant } from '../../lib/errors.ts';
-import { type KvLayout, readKvState, rowsOfState, sliceRows, stateOfRows } from '../../native/kv-state.ts';
+import { type KvLayout, moveKvState, readKvState, rowsOfState, sliceRows, stateOfRows } from '../../native/kv-state.ts';
 import type { Context } from '../../native/llama.ts';
 import { PrefixTree } from './prefix-tree.ts';
 
@@ -26,6 +26,8 @@ export interface Slot {
 const leastCopied = 32;
 /** Fewer tokens are not worth keeping when their place is needed. */
 const leastKept = 64;
+/** A larger buffer is given back when nothing is left to compute. */
+const mostBufferAtRest = 256 << 20;
 /** Most bytes moved between two steps to bring busy places together: some 30 ms. */
 const mostMovedBytes = 64 << 20;
 
@@ -125,6 +127,34 @@ export class Slots {
     return length === slot.tokens.length || this.#cut(slot, length);
   }
 
+  /**
+   * Copies what a place holds into the one sequence of another context.
+   * @returns false where that cannot be done
+   */
+  copyTo(context: Context, slot: Slot): boolean {
+    context.removeSequence(0);
+    if (slot.tokens.length === 0) return true;
+    const state = moveKvState(this.#read(this.#context, slot.sequence), context.sequences);
+    return state !== undefined && context.writeSequence(0, state);
+  }
+
+  /**
+   * Gives a busy place what was computed in the one sequence of another context.
+   * @returns false where that cannot be done: the place is empty then
+   */
+  copyFrom(context: Context, slot: Slot, tokens: number[]): boolean {
+    const state = moveKvState(this.#read(context, 0), this.#context.sequences);
+    const could = state !== undefined && this.#context.writeSequence(slot.sequence, state);
+    if (!could) this.#context.removeSequence(slot.sequence);
+    slot.tokens = could ? tokens : [];
+    return could;
+  }
+
+  /** Gives memory back that is used only while states move. */
+  rest(): void {
+    if (this.#buffer.length > mostBufferAtRest) this.#buffer = new Uint8Array(0);
+  }
+
   /** Brings busy places side by side. */
   compact(): void {
     let movedBytes = 0;
@@ -150,19 +180,8 @@ export class Slots {
     for (const slot of this.#slots) {
       const { tokens, sequence } = slot;
       if (tokens.length === 0) continue;
-      const state = this.#read(before, slot);
-      const read = readKvState(state);
-      const taken =
-        read?.count === tokens.length &&
-        context.writeSequence(
-          sequence,
-          stateOfRows(
-            read.layout,
-            [rowsOfState(read.layout, read.count, state, 0, read.count)],
-            read.count,
-            context.sequences,
-          ),
-        );
+      const state = moveKvState(this.#read(before, sequence), context.sequences);
+      const taken = state && context.writeSequence(sequence, state);
       if (taken) continue;
       slot.tokens = [];
       if (slot.busy) lost.push(slot);
@@ -216,7 +235,7 @@ export class Slots {
     const { tokens, scope } = slot;
     if (!this.#tree || scope === undefined || tokens.length < leastKept) return;
     if (tokens.length - this.#tree.matchLength(scope, tokens) < leastCopied) return;
-    const state = this.#read(this.#context, slot);
+    const state = this.#read(this.#context, slot.sequence);
     const read = readKvState(state);
     if (!read || read.count !== tokens.length) return;
     this.#layout = read.layout;
@@ -236,7 +255,7 @@ export class Slots {
   }
 
   #copy(from: Slot, to: Slot, length: number): void {
-    const state = this.#read(this.#context, from);
+    const state = this.#read(this.#context, from.sequence);
     const could = this.#context.writeSequence(to.sequence, state);
     to.tokens = could ? from.tokens.slice() : [];
     if (to.tokens.length > length) this.#cut(to, length);
@@ -244,7 +263,7 @@ export class Slots {
 
   /** A busy place and a free one change numbers; what the free one held is gone. */
   #move(busy: Slot, free: Slot): boolean {
-    const state = this.#read(this.#context, busy);
+    const state = this.#read(this.#context, busy.sequence);
     if (busy.tokens.length > 0 && !this.#context.writeSequence(free.sequence, state)) {
       free.tokens = [];
       return false;
@@ -258,9 +277,9 @@ export class Slots {
     return true;
   }
 
-  #read(context: Context, slot: Slot): Uint8Array {
-    const state = context.readSequence(slot.sequence, this.#buffer);
-    if (state.length > this.#buffer.length) this.#buffer = state;
+  #read(context: Context, sequence: number): Uint8Array {
+    const state = context.readSequence(sequence, this.#buffer);
+    if (state.buffer !== this.#buffer.buffer) this.#buffer = new Uint8Array(state.buffer);
     this.#layout ??= readKvState(state)?.layout;
     return state;
   }

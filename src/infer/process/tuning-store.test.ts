@@ -65,15 +65,18 @@ it('what is damaged, foreign or out of range counts as none', () => {
     { ubatchTokens: -1 },
     { ubatchTokens: '64' },
   ];
+  const { measuredAt } = JSON.parse(whole);
   const bad = [
-    ...wrong.map((change) => JSON.stringify({ key, tuning: { ...tuning, ...change } })),
+    ...wrong.map((change) => JSON.stringify({ key, tuning: { ...tuning, ...change }, measuredAt })),
     whole.slice(0, 40),
     '',
     'null',
     '[]',
     '{}',
-    JSON.stringify({ key: null, tuning }),
-    JSON.stringify({ key: { ...key, cores: 4 }, tuning }),
+    JSON.stringify({ key: null, tuning, measuredAt }),
+    JSON.stringify({ key: { ...key, cores: 4 }, tuning, measuredAt }),
+    JSON.stringify({ key, tuning }),
+    JSON.stringify({ key, tuning, measuredAt: 'yesterday' }),
   ];
   for (const text of bad) {
     writeFileSync(file, text);
@@ -81,6 +84,13 @@ it('what is damaged, foreign or out of range counts as none', () => {
   }
   writeFileSync(file, whole);
   expect(readTuning(home, key)).toEqual(tuning);
+});
+
+it('what was measured over a month ago is measured again', () => {
+  writeTuning(home, key, tuning);
+  const day = 24 * 3_600_000;
+  expect(readTuning(home, key, Date.now() + 29 * day)).toEqual(tuning);
+  expect(readTuning(home, key, Date.now() + 31 * day)).toBe(undefined);
 });
 
 it('a folder that cannot be written is an error, and reads as none', () => {

@@ -12,6 +12,9 @@ import { mainDevice } from '../../native/devices.ts';
 import { libraryVersion, type Native } from '../../native/ffi.ts';
 import type { Tuning } from './tuning.ts';
 
+/** How long a measurement holds, in milliseconds: 30 days. Machines change in ways that no key tells. */
+const holdsMs = 30 * 24 * 3_600_000;
+
 /** What a measurement depends on. */
 export interface TuningKey {
   processor: string;
@@ -47,13 +50,15 @@ export function tuningKey(native: Native, gguf: GgufFile, file: string, threads:
 }
 
 /**
- * What was measured before.
+ * What was measured in the last 30 days.
+ * @param now milliseconds since 1970; replaced in tests
  * @returns undefined where nothing was, or what is there cannot be right
  */
-export function readTuning(home: string, key: TuningKey): Tuning | undefined {
+export function readTuning(home: string, key: TuningKey, now = Date.now()): Tuning | undefined {
   try {
-    const { key: keptKey, tuning } = JSON.parse(readFileSync(fileOf(home, key), 'utf8'));
-    return textOf(keptKey) === textOf(key) && isTuning(tuning, key.threads || key.cores) ? tuning : undefined;
+    const { key: keptKey, tuning, measuredAt } = JSON.parse(readFileSync(fileOf(home, key), 'utf8'));
+    const fresh = Math.abs(now - Date.parse(measuredAt)) < holdsMs;
+    return fresh && textOf(keptKey) === textOf(key) && isTuning(tuning, key.threads || key.cores) ? tuning : undefined;
   } catch {
     return undefined;
   }

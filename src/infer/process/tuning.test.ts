@@ -116,6 +116,14 @@ describe('chooseTuning', () => {
     expect(await chooseTuning(once, { ...candidates, budgetMs: 9_000 })).toMatchObject({ threads: 4 });
   });
 
+  it('does not give up cores because of what slowed the first passes alone', async () => {
+    const slowAtFirst = createStopwatch(
+      (tokens, threads, index) => machine({ channels: 99 })(tokens, threads) * (index < 6 && threads === 2 ? 3 : 1),
+    );
+    const tuning = await chooseTuning(slowAtFirst, { ...candidates, threads: [2, 1], budgetMs: 9_000 });
+    expect(tuning?.threads).toBe(2);
+  });
+
   it('ends within a pass when it is aborted', async () => {
     const pass = machine({ msPerToken: 0.2 });
     const whole = createStopwatch(pass);

@@ -3,6 +3,7 @@
 // was accepted; wrong guesses are forgotten when the next ones are wanted. Prompts are caught up with little by little, so
 // that nobody's next token waits for them.
 import { FreeholdError, invariant } from '../../../lib/errors.ts';
+import type { CpuThreadpool } from '../../../native/cpu.ts';
 import type { Native } from '../../../native/ffi.ts';
 import { Batch, Context, Model, type Vocabulary } from '../../../native/llama.ts';
 import { createCandidates } from '../sampling/candidates.ts';
@@ -23,6 +24,8 @@ export interface DraftModelOptions {
   sequences: number;
   /** Threads; 0: one per core. */
   threads?: number;
+  /** Threads shared with the model it guesses for. Default: its own. */
+  threadpool?: CpuThreadpool | undefined;
   /** Threads of the next decode, at most as many. Default: all. */
   threadsNow?: () => number;
   /** A guess the small model gives less than this probability ends the draft. Default 0.4. */
@@ -89,7 +92,12 @@ export class DraftModel implements Drafter {
     try {
       requireSameVocabulary(options.vocabulary, model.vocabulary);
       const { contextTokens, sequences, threads } = options;
-      const context = await Context.create(native, model, { contextTokens, sequences, threads });
+      const context = await Context.create(native, model, {
+        contextTokens,
+        sequences,
+        threads,
+        threadpool: options.threadpool,
+      });
       invariant(
         sequences * closeBehind <= context.batchTokens,
         'a batch has room for the first guess of every sequence',

@@ -1,0 +1,140 @@
+// From a request to one that may begin: its prompt rendered and tokenized, its sampler, what its answer is held to, its
+// adapter. Takes its time away from the rounds of the engine. Knows nothing of slots.
+import { FreeholdError } from '../../lib/errors.ts';
+import type { GenerateRequest } from '../../lib/text-model.ts';
+import type { LoraAdapter } from '../../native/adapters.ts';
+import type { Model, Vocabulary } from '../../native/llama.ts';
+import { type ChatTemplate, createChatTemplate } from './chat-template.ts';
+import type { Constraint } from './constraint.ts';
+import { createPromptTokenizer, type PromptTokenizer } from './prompt.ts';
+import { createSampler, type Sampler } from './sampler.ts';
+import { createFindBreakers, type FindBreakers } from './sampling/breakers.ts';
+import { dryDefaults } from './sampling/settings.ts';
+
+/** A request that waits for a slot. */
+export interface Waiting {
+  id: number;
+  tenant: string;
+  /** With whom it may share computed prompts: its tenant, with its adapter. */
+  scope: string;
+  request: GenerateRequest;
+  prompt: Int32Array;
+  sampler: Sampler;
+  constraint: Constraint | undefined;
+  adapter: LoraAdapter | undefined;
+}
+
+/** What only the process knows how to make. */
+export interface IntakeOptions {
+  /** What holds an answer to a JSON Schema. Default: such requests are refused. */
+  constrain?: (schema: Record<string, unknown>, signal: AbortSignal) => Promise<Constraint>;
+  /** The LoRA adapter of that name. Default: there is none. */
+  adapter?: (name: string) => Promise<LoraAdapter>;
+}
+
+export class Intake {
+  readonly #vocabulary: Vocabulary;
+  readonly #template: ChatTemplate;
+  readonly #tokenizer: PromptTokenizer;
+  readonly #findBreakers: FindBreakers;
+  readonly #options: IntakeOptions;
+  readonly #preparing = new Map<number, { tenant: string; abort: AbortController }>();
+
+  /** @throws FreeholdError model_failed when the model's chat template is not readable */
+  constructor(model: Model, options: IntakeOptions) {
+    const { vocabulary } = model;
+    const text = (token: number | undefined) => (token === undefined ? '' : vocabulary.textOf(token));
+    this.#vocabulary = vocabulary;
+    this.#options = options;
+    this.#template = createChatTemplate(
+      model.chatTemplate,
+      { bos: text(vocabulary.bos), eos: text(vocabulary.eos) },
+      vocabulary.controlTokens.has('<|im_start|>') || vocabulary.userDefinedTokens.has('<|im_start|>'),
+    );
+    this.#tokenizer = createPromptTokenizer(vocabulary, model.chatTemplate);
+    this.#findBreakers = createFindBreakers(vocabulary);
+  }
+
+  /** Requests being prepared, by their tenants. */
+  get preparing(): Iterable<{ tenant: string }> {
+    return this.#preparing.values();
+  }
+
+  /** @throws FreeholdError invalid_request, unsupported, cancelled */
+  async countTokens(id: number, request: GenerateRequest): Promise<number> {
+    return this.#whilePreparing(id, request, async (signal) => {
+      return (await this.#tokenize(request, Number.POSITIVE_INFINITY, signal)).length;
+    });
+  }
+
+  /**
+   * @param contextTokens the prompt must leave room for at least one more
+   * @throws FreeholdError context_exceeded, invalid_request, unsupported, cancelled
+   */
+  async prepare(id: number, request: GenerateRequest, contextTokens: number): Promise<Waiting> {
+    return this.#whilePreparing(id, request, async (signal) => {
+      const prompt = await this.#tokenize(request, contextTokens, signal);
+      if (prompt.length === 0)
+        throw new FreeholdError('invalid_request', 'The prompt is empty.', { field: 'messages' });
+      return {
+        id,
+        tenant: request.tenant,
+        scope: JSON.stringify([request.tenant, request.adapter]),
+        request,
+        prompt,
+        sampler: await this.#createSampler(request, prompt),
+        adapter: await this.#findAdapter(request),
+        // last, so that no other failure leaves one behind
+        constraint: await this.#constrain(request, signal),
+      };
+    });
+  }
+
+  /** Its preparation, if it is under way, fails with `cancelled`. */
+  cancel(id: number): void {
+    this.#preparing.get(id)?.abort.abort();
+  }
+
+  async #whilePreparing<T extends number | Waiting>(
+    id: number,
+    { tenant }: GenerateRequest,
+    make: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const abort = new AbortController();
+    this.#preparing.set(id, { tenant, abort });
+    try {
+      const made = await make(abort.signal);
+      if (!abort.signal.aborted) return made;
+      if (typeof made === 'object') made.constraint?.dispose();
+      throw cancelled();
+    } finally {
+      this.#preparing.delete(id);
+    }
+  }
+
+  #tokenize(request: GenerateRequest, contextTokens: number, signal: AbortSignal): Promise<Int32Array> {
+    return this.#tokenizer.tokenize(this.#template.render(request), contextTokens, () => signal.aborted);
+  }
+
+  async #createSampler({ sampling = {} }: GenerateRequest, prompt: Int32Array): Promise<Sampler> {
+    const { dry } = sampling;
+    const breakers = dry && (await this.#findBreakers(dry.sequenceBreakers ?? dryDefaults.sequenceBreakers));
+    return createSampler(sampling, { vocabularySize: this.#vocabulary.size, prompt, ...(breakers && { breakers }) });
+  }
+
+  async #findAdapter({ adapter }: GenerateRequest): Promise<LoraAdapter | undefined> {
+    if (adapter === undefined) return undefined;
+    if (this.#options.adapter) return this.#options.adapter(adapter);
+    throw new FreeholdError('invalid_request', `There is no adapter "${adapter}" here.`, { field: 'adapter' });
+  }
+
+  async #constrain({ responseSchema }: GenerateRequest, signal: AbortSignal): Promise<Constraint | undefined> {
+    if (!responseSchema) return undefined;
+    if (this.#options.constrain) return this.#options.constrain(responseSchema, signal);
+    throw new FreeholdError('unsupported', 'This model cannot be held to a schema.');
+  }
+}
+
+export function cancelled(): FreeholdError {
+  return new FreeholdError('cancelled', 'The request was cancelled.');
+}

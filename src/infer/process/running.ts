@@ -1,0 +1,71 @@
+// A request that has a place in the cache: what of it is computed, what is to be computed next, and its answer so far.
+
+import type { GenerateEvent } from '../../lib/text-model.ts';
+import type { Vocabulary } from '../../native/llama.ts';
+import type { Ending } from './answer.ts';
+import { Answer } from './answer.ts';
+import type { Waiting } from './intake.ts';
+import type { Slot } from './slots.ts';
+
+export class Running {
+  readonly of: Waiting;
+  readonly slot: Slot;
+  readonly answer: Answer;
+  /** Prompt tokens that were there already. */
+  readonly cachedTokens: number;
+  /** Tokens to compute next: the prompt; or the last token of the answer, and guesses at what follows. */
+  feed: ArrayLike<number>;
+  /** How many of them are computed. */
+  fed: number;
+  /** Whether the prompt is computed. */
+  generating = false;
+  /** Its prompt is computed in another context. */
+  aside = false;
+
+  constructor(waiting: Waiting, slot: Slot, vocabulary: Vocabulary) {
+    this.of = waiting;
+    this.slot = slot;
+    this.answer = new Answer(vocabulary, waiting.request);
+    this.cachedTokens = slot.tokens.length;
+    this.feed = waiting.prompt;
+    this.fed = this.cachedTokens;
+  }
+
+  get id(): number {
+    return this.of.id;
+  }
+
+  get tenant(): string {
+    return this.of.tenant;
+  }
+
+  /** Most tokens the answer may still have. */
+  get tokensLeft(): number {
+    return (this.of.request.maxTokens ?? Number.POSITIVE_INFINITY) - this.answer.tokens;
+  }
+
+  /** Tokens still to compute before the next one can be picked. */
+  get left(): number {
+    return this.feed.length - this.fed;
+  }
+
+  /** The cache lost what it held of the request. @param held what that was */
+  computeAnew(held: readonly number[]): void {
+    this.feed = [...held, ...Array.from(this.feed).slice(this.fed)];
+    this.fed = 0;
+    this.generating = false;
+  }
+
+  /**
+   * Picks the next token and goes on with it.
+   * @param logits (V) f32, those of the last token computed
+   * @returns the token, and why the answer ends with it, if it does
+   */
+  pick(logits: Float32Array, emit: (event: GenerateEvent) => void): { token: number; ending: Ending | undefined } {
+    const { sampler, constraint } = this.of;
+    const sampled = sampler.sample(logits, constraint);
+    sampler.accept(sampled.token);
+    constraint?.accept(sampled.token);
+    return { token: sampled.token, ending: this.answer.add(sampled, emit) };
+  }
+}
