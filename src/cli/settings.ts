@@ -55,6 +55,11 @@ export const settingFlags: Partial<Record<ConfigKey, SettingFlag>> = {
     help: 'Requests that may wait for one model before new ones are turned away.',
     fallback: '512',
   },
+  adapters: {
+    flags: '--adapters <name=file,...>',
+    help: 'LoRA adapters as NAME=FILE, several with commas between; MODEL+NAME answers with one.',
+    fallback: '',
+  },
   bodyLimitBytes: {
     flags: '--body-limit-bytes <number>',
     help: 'Largest request body accepted, in bytes.',

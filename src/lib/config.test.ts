@@ -109,6 +109,24 @@ describe('resolveConfig', () => {
     },
   );
 
+  it('takes adapters as a list, and their files from where it was started', () => {
+    const file = path.join(dir, 'a.gguf');
+    expect(resolveConfig({ adapters: 'legal=a.gguf, poet-2=/b=c.gguf' }, {}, dir).values.adapters).toEqual([
+      `legal=${file}`,
+      'poet-2=/b=c.gguf',
+    ]);
+    writeConfig({ adapters: ['legal=a.gguf'] });
+    expect(resolveConfig({}, {}, dir).values.adapters).toEqual([`legal=${file}`]);
+    expect(resolveConfig({}, { FREEHOLD_ADAPTERS: 'x=/y' }, dir).values.adapters).toEqual(['x=/y']);
+  });
+
+  it.each([['legal'], ['=file'], ['legal='], ['a+b=file'], ['a=1,a=2'], ['a=1,,b=2']])(
+    'refuses the adapters %s',
+    (adapters) => {
+      expect(() => resolveConfig({ adapters }, {}, dir)).toThrow(invalid(/--adapters/));
+    },
+  );
+
   it('never prints a secret', () => {
     writeConfig({ hubToken: 12345 });
     expect(() => resolveConfig({}, { FREEHOLD_CONFIG: 'freehold.config.json' }, dir)).toThrow(invalid(/\(hidden\)/));

@@ -20,6 +20,17 @@ const whole = (least: number, most: number) =>
     z.number().int().min(least).max(most),
   );
 
+/** `NAME=FILE`, several with commas between. */
+const adapterList = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(',').map((each) => each.trim()) : value),
+  z
+    .array(z.string().regex(/^[a-z0-9][a-z0-9._-]*=./i, 'Expected NAME=FILE, several with commas between'))
+    .refine(
+      (given) => new Set(given.map((each) => each.split('=')[0])).size === given.length,
+      'Each adapter needs a name of its own',
+    ),
+);
+
 /** Every setting, with its default and a line of help. Keys are camelCase here, `FREEHOLD_UPPER_SNAKE` in the environment. */
 export const configSchema = z.object({
   home: z
@@ -43,6 +54,9 @@ export const configSchema = z.object({
   queueLimit: whole(1, 100_000)
     .default(512)
     .describe('Requests that may wait for one model before new ones are turned away.'),
+  adapters: adapterList
+    .default([])
+    .describe('LoRA adapters as NAME=FILE, several with commas between; MODEL+NAME answers with one.'),
   bodyLimitBytes: whole(1024, 1 << 30)
     .default(8 << 20)
     .describe('Largest request body accepted, in bytes.'),
@@ -57,6 +71,7 @@ export const configSchema = z.object({
 });
 
 export type Config = z.infer<typeof configSchema>;
+
 export type ConfigKey = keyof Config;
 export type ConfigOrigin = 'flag' | 'environment' | 'file' | 'default';
 
@@ -122,6 +137,10 @@ export function resolveConfig(
     origins[key] = origin;
   }
   values.home = path.resolve(cwd, values.home as string);
+  values.adapters = (values.adapters as string[]).map((each) => {
+    const [name, ...file] = each.split('=');
+    return `${name}=${path.resolve(cwd, file.join('='))}`;
+  });
   return { values: values as Config, origins: origins as Record<ConfigKey, ConfigOrigin>, file };
 }
 

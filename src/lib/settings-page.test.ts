@@ -13,7 +13,7 @@ import {
 it('docs/guide/settings.md lists exactly the settings', async () => {
   const defaults = resolveConfig({ home: '/home' }, {}, '/nowhere').values;
   const rows = (Object.keys(configSchema.shape) as ConfigKey[]).map((key) => {
-    const fallback = key === 'home' ? '`~/.freehold`' : defaults[key] === '' ? '' : `\`${defaults[key]}\``;
+    const fallback = key === 'home' ? '`~/.freehold`' : String(defaults[key]) === '' ? '' : `\`${defaults[key]}\``;
     return `| \`${key}\` | \`${environmentName(key)}\` | ${fallback} | ${configSchema.shape[key].description}${secretConfigKeys.has(key) ? ' Never printed. It has no flag: lists of processes show flags.' : ''} |`;
   });
   const page = [

@@ -222,6 +222,23 @@ describe('a model', () => {
     expect(names()).toEqual(['a']);
   });
 
+  it('answers with an adapter where its name goes on with one that there is', async () => {
+    const models = registry({}, { adapters: ['legal=/l.gguf'] });
+    const adapted = await models.get('a+legal');
+    expect(adapted.capabilities().model).toBe('a+legal');
+    expect(adapted.name).toBe('a');
+    const request = { messages: [], tenant: 't', traceId: 'x' };
+    for (const each of [request, { ...request, adapter: 'other' }]) for await (const _ of adapted.generate(each));
+    for await (const _ of (await models.get('a')).generate(request));
+    expect(opened[0]?.requests.map(({ adapter }) => adapter)).toEqual(['legal', 'other', undefined]);
+    expect(names()).toEqual(['a']);
+    expect((await models.get('default+legal')).capabilities().model).toBe('a+legal');
+    await expect(models.get('a+poet')).rejects.toMatchObject({ code: 'model_not_found' });
+    await expect(models.get('zzz+legal')).rejects.toMatchObject({ code: 'model_not_found' });
+    const release = models.hold(adapted);
+    release();
+  });
+
   it('may be named by its file by the operator, and by nobody else', async () => {
     const file = path.join(home, 'c.gguf');
     const models = registry({}, { defaultModel: file });

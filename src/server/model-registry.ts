@@ -5,13 +5,14 @@ import path from 'node:path';
 import { requireKind } from '../hub/kinds.ts';
 import type { ModelKind } from '../hub/types.ts';
 import type { LocalModelState, LocalTextModel } from '../infer/client.ts';
-import { loadOptions } from '../infer/load-options.ts';
+import { adapterFiles, loadOptions } from '../infer/load-options.ts';
 import type { LoadOptions } from '../infer/protocol.ts';
 import type { Config } from '../lib/config.ts';
 import { asFreeholdError, FreeholdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { nearestNames } from '../lib/nearest-names.ts';
 import { settledWithin } from '../lib/settled.ts';
+import { splitAdapter, withAdapter } from './adapted-model.ts';
 import { createLoadFailures } from './load-failures.ts';
 import { serverStopping } from './stopping.ts';
 
@@ -61,6 +62,7 @@ export interface ModelStatus {
 export interface ModelRegistry {
   /**
    * The running model of that name, loaded now if it is not. `default` is `config.defaultModel`.
+   * `MODEL+ADAPTER` is a model that answers with an adapter of `config.adapters`.
    * @param wanted what it is to be asked for. Default chat
    * @throws FreeholdError model_not_found, unsupported (it is for something else), file_not_found, does_not_fit,
    * gguf_invalid, model_failed, …
@@ -253,7 +255,11 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
   }
 
   return {
-    get: (name, wanted = 'chat') => get(name, wanted),
+    async get(name, wanted = 'chat') {
+      const adapted = splitAdapter(name, Object.keys(adapterFiles(config)));
+      if (!adapted) return get(name, wanted);
+      return withAdapter(await get(adapted.model, wanted), adapted.adapter);
+    },
     async nameOf(name) {
       return (await lookUp(name))?.name;
     },

@@ -29,7 +29,9 @@ export function addConfig(program: Command): void {
       const { values, origins, file } = await config();
       const rows = (Object.keys(values) as ConfigKey[]).map((key): SettingRow => {
         const secret = secretConfigKeys.has(key);
-        const value = secret ? (values[key] === '' ? '' : '(hidden)') : values[key];
+        const given = values[key];
+        const plain = Array.isArray(given) ? given.join(',') : given;
+        const value = secret ? (plain === '' ? '' : '(hidden)') : plain;
         return { name: key, value, origin: origins[key], environment: environmentName(key) };
       });
       const fileFound = existsSync(file);
