@@ -139,7 +139,7 @@ export async function chooseTuning(
       if (!best || ms <= best.ms * nearlyAsQuick) best = { threads, ms: Math.min(ms, best?.ms ?? ms) };
     }
     // what slowed only the first candidate must not cost cores for as long as the result is kept
-    if (best && best.threads < 0) {
+    if (best && best.threads < most) {
       const again = await time(tokens, most, best.ms);
       if (again !== undefined && again * nearlyAsQuick < best.ms) best = { threads: most, ms: again };
     }
