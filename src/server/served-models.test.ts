@@ -36,3 +36,10 @@ it('names the default model that the operator gave as a file', () => {
   expect(served.map(({ id }) => id)).toEqual(['default', 'mine']);
   expect(served[1]).toMatchObject({ owner: 'file', details: { state: 'ready', contextTokens: 512 } });
 });
+
+it('lists a model once more for each adapter that fits it', () => {
+  const served = list({ adaptersOf: new Map([['a', ['legal', 'poet']]]) });
+  expect(served.map(({ id }) => id)).toEqual(['default', 'a', 'a+legal', 'a+poet']);
+  expect(served[2]).toMatchObject({ details: { model: 'a', adapter: 'legal', contextTokens: 4096 } });
+  expect(served[1]?.details).not.toHaveProperty('adapter');
+});

@@ -13,6 +13,8 @@ export interface ServedModelsInput {
   defaultName: string | undefined;
   /** The operator named the default model by its file, and the file is there: it is served without being on the list of local models. */
   defaultIsFile: boolean;
+  /** Adapters that fit a model, by its name. Default: none. */
+  adaptersOf?: ReadonlyMap<string, readonly string[]>;
   /** Tokens that one conversation gets with a model of this trained context. */
   contextFor(trainedTokens: number | undefined): number;
 }
@@ -20,22 +22,27 @@ export interface ServedModelsInput {
 export function servedModels(input: ServedModelsInput): ServedModel[] {
   const { local, defaultName, defaultIsFile, contextFor } = input;
   const running = new Map(input.loaded.map((status) => [status.name, status]));
-  const served: ServedModel[] = local.map((model) => ({
-    id: model.name,
-    title: model.name,
-    createdSeconds: seconds(model.addedAt),
-    owner: model.origin,
-    details: {
-      state: running.get(model.name)?.state ?? 'unloaded',
-      kind: model.kind,
-      sizeBytes: model.sizeBytes,
-      parameters: model.parameters,
-      quantisation: model.quantisation,
-      contextTokens: running.get(model.name)?.contextTokens ?? contextFor(model.contextTokens),
-      trainedContextTokens: model.contextTokens,
-      architecture: model.architecture,
-    },
-  }));
+  const served: ServedModel[] = local.flatMap((model) =>
+    withAdapters(
+      {
+        id: model.name,
+        title: model.name,
+        createdSeconds: seconds(model.addedAt),
+        owner: model.origin,
+        details: {
+          state: running.get(model.name)?.state ?? 'unloaded',
+          kind: model.kind,
+          sizeBytes: model.sizeBytes,
+          parameters: model.parameters,
+          quantisation: model.quantisation,
+          contextTokens: running.get(model.name)?.contextTokens ?? contextFor(model.contextTokens),
+          trainedContextTokens: model.contextTokens,
+          architecture: model.architecture,
+        },
+      },
+      input.adaptersOf?.get(model.name) ?? [],
+    ),
+  );
   if (defaultIsFile && defaultName !== undefined && !served.some(({ id }) => id === defaultName)) {
     const status = running.get(defaultName);
     served.push({
@@ -52,6 +59,17 @@ export function servedModels(input: ServedModelsInput): ServedModel[] {
     { ...target, id: 'default', title: `Default (${target.title})`, details: { ...target.details, model: target.id } },
     ...served,
   ];
+}
+
+/** The model, and once more for each adapter it can answer with. */
+function withAdapters(model: ServedModel, adapters: readonly string[]): ServedModel[] {
+  const adapted = adapters.map((adapter) => ({
+    ...model,
+    id: `${model.id}+${adapter}`,
+    title: `${model.title} with ${adapter}`,
+    details: { ...model.details, model: model.id, adapter },
+  }));
+  return [model, ...adapted];
 }
 
 function seconds(iso: string | undefined): number {

@@ -3,12 +3,14 @@ import { setMaxListeners } from 'node:events';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { AvailableMemory } from '../hub/types.ts';
+import { adapterFiles } from '../infer/load-options.ts';
 import type { Config } from '../lib/config.ts';
 import { createLogger, type Logger } from '../lib/log.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { freeholdVersion } from '../lib/version.ts';
 import { createKey, hasKeys } from '../store/keys.ts';
 import { openStore } from '../store/open.ts';
+import type { AdaptersThatFit } from './adapters-that-fit.ts';
 import { createApp } from './app.ts';
 import type { Services } from './context.ts';
 import { listen, requireSafeBind } from './listen.ts';
@@ -131,6 +133,7 @@ function urlHost(host: string): string {
 /** What the hub knows, loaded when it is first asked: a server without a model stays small. */
 function hubParts(config: Config, memoryNow: StartParts['memory']) {
   const find = async (name: string) => (await import('../hub/models.ts')).findLocalModel(name, config);
+  let adapters: AdaptersThatFit | undefined;
   return {
     find,
     async plan(model: ModelFile) {
@@ -149,16 +152,21 @@ function hubParts(config: Config, memoryNow: StartParts['memory']) {
       };
     },
     async listModels(models: ModelRegistry) {
-      const [{ listLocalModels }, { contextFor }, { servedModels }] = await Promise.all([
+      const [{ listLocalModels }, { contextFor }, { servedModels }, { createAdaptersThatFit }] = await Promise.all([
         import('../hub/models.ts'),
         import('../hub/plan.ts'),
         import('./served-models.ts'),
+        import('./adapters-that-fit.ts'),
       ]);
+      adapters ??= createAdaptersThatFit(adapterFiles(config));
       // a default model that is damaged must not take the others off the list
       const name = models.nameOf('default').catch(() => undefined);
       const [local, defaultName] = await Promise.all([listLocalModels(config), name]);
+      const adaptersOf = new Map<string, string[]>();
+      for (const model of local) adaptersOf.set(model.name, await adapters.of(model));
       return servedModels({
         local,
+        adaptersOf,
         loaded: models.status(),
         defaultName,
         defaultIsFile: isPath(config.defaultModel) && existsSync(config.defaultModel),
