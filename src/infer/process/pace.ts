@@ -2,7 +2,7 @@
 // lately. Knows only times.
 
 /** A step with a piece of prompt takes at most so many times what it takes without, ... */
-const longestStretch = 2.25;
+const longestStretch = 1.4;
 /** ... unless more prompts wait than answers run: then so much longer as they are more, up to this. */
 const longestPauseMs = 500;
 /** So that a prompt always gets on. */
