@@ -182,16 +182,16 @@ export function moveKvState(state: Uint8Array, sequences: number): Uint8Array | 
   if (layout.caches.length > 1 || state.byteOffset + size > state.buffer.byteLength) {
     return stateOfRows(layout, [rowsOfState(layout, count, state, 0, count)], count, sequences);
   }
-  const moved = new Uint8Array(state.buffer, state.byteOffset, size);
-  const view = new DataView(state.buffer, state.byteOffset, size);
+  // as long as the longer of the two: what moves down may end behind the new end
+  const moved = new Uint8Array(state.buffer, state.byteOffset, Math.max(size, state.length));
+  const view = new DataView(state.buffer, state.byteOffset, state.length);
   const others = view.getUint32(8, true) - 1;
   let before = 0;
   while (view.getUint32(12 + 4 * before, true) === 0) before += 1;
   const end = state.length - 4 * (others - before);
   moved.copyWithin(12, 12 + 4 * before, end);
   view.setUint32(8, sequences, true);
-  moved.fill(0, end - 4 * before);
-  return moved;
+  return moved.fill(0, end - 4 * before).subarray(0, size);
 }
 
 function stateBytes(layout: KvLayout, count: number, sequences: number): number {
