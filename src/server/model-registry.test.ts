@@ -233,7 +233,10 @@ describe('a model', () => {
     expect(opened[0]?.requests.map(({ adapter }) => adapter)).toEqual(['legal', 'other', undefined]);
     expect(names()).toEqual(['a']);
     expect((await models.get('default+legal')).capabilities().model).toBe('a+legal');
-    await expect(models.get('a+poet')).rejects.toMatchObject({ code: 'model_not_found' });
+    await expect(models.get('a+poet')).rejects.toMatchObject({
+      code: 'model_not_found',
+      hint: expect.stringContaining('Adapters: legal.'),
+    });
     await expect(models.get('zzz+legal')).rejects.toMatchObject({ code: 'model_not_found' });
     const release = models.hold(adapted);
     release();

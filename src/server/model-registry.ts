@@ -151,10 +151,12 @@ export function createModelRegistry(options: ModelRegistryOptions): ModelRegistr
     );
     const missing = near.find((candidate) => !here.includes(candidate));
     const mean = near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : '';
+    const adapters = Object.keys(adapterFiles(config));
+    const adapted = name.includes('+') && adapters.length > 0 ? `Adapters: ${adapters.join(', ')}. ` : '';
     const have =
       here.length > 0 ? `Models here: ${['default', ...here].slice(0, 10).join(', ')}. ` : 'No model is here yet. ';
     return new FreeholdError('model_not_found', what, {
-      hint: `${mean}${have}To fetch one: freehold pull ${missing ?? 'NAME'}`,
+      hint: `${mean}${adapted}${have}To fetch one: freehold pull ${missing ?? 'NAME'}`,
       field: 'model',
     });
   }

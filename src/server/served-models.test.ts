@@ -42,4 +42,11 @@ it('lists a model once more for each adapter that fits it', () => {
   expect(served.map(({ id }) => id)).toEqual(['default', 'a', 'a+legal', 'a+poet']);
   expect(served[2]).toMatchObject({ details: { model: 'a', adapter: 'legal', contextTokens: 4096 } });
   expect(served[1]?.details).not.toHaveProperty('adapter');
+  const named = list({
+    local: [],
+    defaultName: 'mine',
+    defaultIsFile: true,
+    adaptersOf: new Map([['mine', ['legal']]]),
+  });
+  expect(named.map(({ id }) => id)).toEqual(['default', 'mine', 'mine+legal']);
 });

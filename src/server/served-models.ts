@@ -45,13 +45,14 @@ export function servedModels(input: ServedModelsInput): ServedModel[] {
   );
   if (defaultIsFile && defaultName !== undefined && !served.some(({ id }) => id === defaultName)) {
     const status = running.get(defaultName);
-    served.push({
+    const model: ServedModel = {
       id: defaultName,
       title: defaultName,
       createdSeconds: 0,
       owner: 'file',
       details: { state: status?.state ?? 'unloaded', contextTokens: status?.contextTokens },
-    });
+    };
+    served.push(...withAdapters(model, input.adaptersOf?.get(defaultName) ?? []));
   }
   const target = served.find(({ id }) => id === defaultName);
   if (!target) return served;

@@ -164,12 +164,16 @@ function hubParts(config: Config, memoryNow: StartParts['memory']) {
       const [local, defaultName] = await Promise.all([listLocalModels(config), name]);
       const adaptersOf = new Map<string, string[]>();
       for (const model of local) adaptersOf.set(model.name, await adapters.of(model));
+      const defaultIsFile = isPath(config.defaultModel) && existsSync(config.defaultModel);
+      if (defaultIsFile && defaultName !== undefined) {
+        adaptersOf.set(defaultName, await adapters.of({ file: path.resolve(config.defaultModel), kind: 'chat' }));
+      }
       return servedModels({
         local,
         adaptersOf,
         loaded: models.status(),
         defaultName,
-        defaultIsFile: isPath(config.defaultModel) && existsSync(config.defaultModel),
+        defaultIsFile,
         contextFor: (trainedTokens) => contextFor(config, trainedTokens),
       });
     },
