@@ -50,27 +50,32 @@ export class PrefixTree {
   }
 
   /**
-   * Holds the tokens from now on.
+   * Holds the tokens from now on, if there is room for them at all.
    * @param rowsOf asked once, for the tokens [from, all) that are not held yet
    */
   insert(scope: string, tokens: ArrayLike<number>, rowsOf: (from: number) => KvRows): void {
+    const { length, path, inLast } = this.#walk(scope, tokens);
+    for (const node of path) node.usedAt = ++this.#clock;
+    if (length === tokens.length) return;
+    const rows = rowsOf(length);
+    // it would push everything else out before it went itself
+    if ((rows.bytes.length / rows.count) * tokens.length > this.#limitBytes) return;
+    let parent = path.at(-1) ?? this.#rootOf(scope);
+    if (path.length > 0 && inLast < parent.tokens.length) parent = this.#split(parent, inLast);
+    const rest = Int32Array.from({ length: tokens.length - length }, (_, i) => tokens[length + i] as number);
+    const node: Node = { parent, tokens: rest, rows, children: new Map(), usedAt: ++this.#clock };
+    parent.children.set(rest[0] as number, node);
+    this.#bytes += rows.bytes.length;
+    this.#evict();
+  }
+
+  #rootOf(scope: string): Node {
     let root = this.#roots.get(scope);
     if (!root) {
       root = { parent: undefined, tokens: new Int32Array(0), rows: undefined, children: new Map(), usedAt: 0 };
       this.#roots.set(scope, root);
     }
-    const { length, path, inLast } = this.#walk(scope, tokens);
-    for (const node of path) node.usedAt = ++this.#clock;
-    if (length < tokens.length) {
-      let parent = path.at(-1) ?? root;
-      if (path.length > 0 && inLast < parent.tokens.length) parent = this.#split(parent, inLast);
-      const rows = rowsOf(length);
-      const rest = Int32Array.from({ length: tokens.length - length }, (_, i) => tokens[length + i] as number);
-      const node: Node = { parent, tokens: rest, rows, children: new Map(), usedAt: ++this.#clock };
-      parent.children.set(rest[0] as number, node);
-      this.#bytes += rows.bytes.length;
-      this.#evict();
-    }
+    return root;
   }
 
   #walk(scope: string, tokens: ArrayLike<number>): { length: number; path: Node[]; inLast: number } {

@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Pace } from './pace.ts';
+
+/** A pace that has seen steps of so many milliseconds, and prompts at so many a token, long enough to believe them. */
+function paceAfter(answerMs: number, promptMsPerToken: number): Pace {
+  const pace = new Pace();
+  for (let i = 0; i < 50; i++) {
+    pace.observeAnswers(answerMs);
+    pace.observePrompt(10, 10 * promptMsPerToken);
+  }
+  return pace;
+}
+
+const count = fc.integer({ min: 1, max: 256 });
+const milliseconds = fc.double({ min: 0.01, max: 5000, noNaN: true });
+
+describe('Pace', () => {
+  it('lets a prompt begin before anything was measured', () => {
+    const pace = new Pace();
+    expect(pace.pauseMs(1, 1)).toBeUndefined();
+    expect(pace.promptTokens(1, 1, 512)).toBeGreaterThan(0);
+    expect(pace.promptTokens(1, 1, 3)).toBe(3);
+    pace.observeAnswers(10);
+    expect(pace.promptTokens(1, 1, 512)).toBe(new Pace().promptTokens(1, 1, 512));
+  });
+
+  it('always lets some of a prompt be computed, never more than there is room for', () => {
+    fc.assert(
+      fc.property(milliseconds, milliseconds, count, count, count, (answerMs, promptMs, answers, prompts, capacity) => {
+        const tokens = paceAfter(answerMs, promptMs).promptTokens(answers, prompts, capacity);
+        expect(Number.isInteger(tokens)).toBe(true);
+        expect(tokens).toBeGreaterThanOrEqual(Math.min(8, capacity));
+        expect(tokens).toBeLessThanOrEqual(capacity);
+      }),
+    );
+  });
+
+  it('holds answers up for no longer than half a second, or a part of what a step of theirs takes', () => {
+    fc.assert(
+      fc.property(milliseconds, count, count, (answerMs, answers, prompts) => {
+        const pauseMs = paceAfter(answerMs, 1).pauseMs(answers, prompts) as number;
+        expect(pauseMs).toBeGreaterThan(0);
+        expect(pauseMs).toBeLessThanOrEqual(Math.max(500, answerMs));
+      }),
+    );
+  });
+
+  it('holds a step up by less than the step takes where answers are the more', () => {
+    const pace = paceAfter(20, 0.5);
+    const pauseMs = pace.pauseMs(8, 1) as number;
+    expect(pauseMs).toBeLessThan(20);
+    const tokens = pace.promptTokens(8, 1, 512);
+    expect(tokens * 0.5).toBeLessThanOrEqual(pauseMs);
+    expect((tokens + 4) * 0.5).toBeGreaterThan(pauseMs);
+    expect(tokens % 4).toBe(0);
+  });
+
+  it('gives prompts more, the more of them wait for each answer', () => {
+    const pace = paceAfter(20, 0.5);
+    const tokens = [1, 4, 16, 64].map((prompts) => pace.promptTokens(4, prompts, 4096));
+    expect(tokens).toEqual([...tokens].sort((a, b) => a - b));
+    expect(new Set(tokens).size).toBeGreaterThan(2);
+    expect(pace.promptTokens(16, 16, 4096)).toBe(pace.promptTokens(4, 4, 4096));
+  });
+
+  it('gives prompts more tokens where they are computed faster, and follows a change', () => {
+    const pace = paceAfter(40, 1);
+    const before = pace.promptTokens(1, 1, 512);
+    expect(paceAfter(40, 0.25).promptTokens(1, 1, 512)).toBeGreaterThan(before);
+    // one slow step is not believed at once
+    pace.observePrompt(16, 160);
+    const once = pace.promptTokens(1, 1, 512);
+    for (let i = 0; i < 30; i++) pace.observePrompt(16, 160);
+    expect(pace.promptTokens(1, 1, 512)).toBeLessThan(once);
+    for (let i = 0; i < 30; i++) pace.observePrompt(16, 16);
+    expect(Math.abs(pace.promptTokens(1, 1, 512) - before)).toBeLessThanOrEqual(4);
+  });
+});
