@@ -10,7 +10,7 @@ import type { EngineStats } from '../protocol.ts';
 import type { Ending } from './answer.ts';
 import { cancelled, Intake, type IntakeOptions, type Waiting } from './intake.ts';
 import { Pace } from './pace.ts';
-import { hasRoom, nextToAdmit, PromptPlanner } from './planner.ts';
+import { hasRoom, nextToAdmit, PromptPlanner, promptBlock } from './planner.ts';
 import type { PromptLane } from './prompt-lane.ts';
 import { Running } from './running.ts';
 import { commonPrefix, Slots } from './slots.ts';
@@ -27,6 +27,8 @@ export interface EngineOptions extends IntakeOptions {
   queueLimit: number;
   /** Conversations at once, at most. The engine begins with room for one and makes room for all when a second comes. */
   maxSequences: number;
+  /** Most tokens of a pass over prompts. Default: as many as a batch holds. */
+  promptTokens?: number;
   /** Most host memory for prompts that no longer have a slot. Default 0: none. */
   prefixCacheBytes?: number;
   /** Makes a context with so many sequences. */
@@ -52,8 +54,6 @@ interface Part {
 
 /** A prompt that shares at least so many more tokens with one being computed waits for it. */
 const worthWaitingFor = 64;
-/** A shorter prompt is not worth a lane of its own. */
-const longPrompt = 256;
 /** Bounds of the wait named to whoever is turned away. */
 const leastRetryMs = 1000;
 const mostRetryMs = 60_000;
@@ -281,12 +281,12 @@ export class Engine {
     this.#endedAt = now;
   }
 
-  /** The prompt in the lane; where that is free, the first long prompt that would hold up running answers. */
+  /** The prompt in the lane; where that is free, the first that would hold up running answers. */
   #nextAside(): Running | undefined {
     const inLane = this.#running.find(({ aside }) => aside);
     if (inLane || !this.#running.some(({ generating }) => generating)) return inLane;
-    const long = this.#running.find(isLongPrompt);
-    return long && this.#lane?.isReady && this.#lane.begin(long, this.#slots) ? long : undefined;
+    const next = this.#running.find(({ generating, piece }) => !generating && piece.whole);
+    return next && this.#lane?.isReady && this.#lane.begin(next, this.#slots) ? next : undefined;
   }
 
   async #computeAside(running: Running): Promise<void> {
@@ -371,24 +371,26 @@ export class Engine {
       }
       this.#pace.observeAnswers(performance.now() - startedAt);
     }
-    // a long prompt waits for the lane where there is one
     const prompts = this.#running.filter(
-      (running) =>
-        !running.generating &&
-        !running.aside &&
-        !answers.includes(running) &&
-        !(answers.length > 0 && isLongPrompt(running) && this.#lane?.isReady),
+      (running) => !running.generating && !running.aside && !answers.includes(running),
     );
-    if (prompts.length > 0) yield* this.#promptPass(prompts, answers.length);
+    const whole = prompts.filter(({ piece }) => piece.whole);
+    // beside answers, blocks are computed in the lane, if there is one
+    if (answers.length === 0 || !this.#lane?.isReady) yield* this.#promptPass(whole, answers.length);
+    const rest = prompts.filter((running) => !whole.includes(running));
+    yield* this.#promptPass(rest, answers.length);
     this.#roundEndedAt = performance.now();
   }
 
+  /** @param prompts all with whole blocks next, or none */
   *#promptPass(prompts: readonly Running[], answers: number): Generator<void, void, unknown> {
-    const { batchTokens } = this.#context;
-    const capacity = answers > 0 ? this.#pace.promptTokens(answers, prompts.length, batchTokens) : batchTokens;
+    if (prompts.length === 0) return;
+    const most = this.#options.promptTokens ?? this.#context.batchTokens;
+    const capacity = answers > 0 ? this.#pace.promptTokens(answers, prompts.length, most) : most;
+    const block = prompts[0]?.piece.whole && this.#lane?.isUsable ? promptBlock : 1;
     const counts = this.#planner.plan(
-      prompts.map(({ tenant, left, of }) => ({ tenant, left, adapter: of.adapter })),
-      capacity,
+      prompts.map(({ tenant, piece, of }) => ({ tenant, left: piece.tokens, adapter: of.adapter })),
+      Math.max(block, capacity - (capacity % block)),
     );
     const parts = prompts.map((running, i) => ({ running, count: counts[i] as number }));
     const startedAt = performance.now();
@@ -507,10 +509,6 @@ export class Engine {
     this.#output = { events: [], failures: [] };
     this.#options.onStep(output);
   }
-}
-
-function isLongPrompt({ generating, left }: Running): boolean {
-  return !generating && left >= longPrompt;
 }
 
 /** libllama computes together what follows each other in the cache. */

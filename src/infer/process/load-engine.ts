@@ -19,6 +19,8 @@ import { tuningKey } from './tuning-store.ts';
 
 /** Most host memory for kept prompts where nobody chose a bound. */
 const mostPrefixCacheBytes = 8 * 2 ** 30;
+/** Prompts may be long, where small passes are slow. */
+const leastPromptTokens = 256;
 /** Tokens that go through the layers together in the lane: more would make its pauses rare in long prompts. */
 const laneUbatchTokens = 128;
 
@@ -51,7 +53,14 @@ export async function loadEngine(
     constrain: (schema, signal) => createConstraint(native, model, schema, signal),
     adapter: (name) => adapters.get(name),
     createContext: (sequences) =>
-      Context.create(native, model, { ...shared, sequences, batchTokens, ubatchTokens: machine.ubatchTokens() }),
+      Context.create(native, model, {
+        ...shared,
+        sequences,
+        batchTokens,
+        // a pass cut in two would part the blocks of prompts (planner.ts, promptBlock); on the CPU passes are planned smaller
+        ...(machine.onGpu && { ubatchTokens: machine.ubatchTokens() }),
+      }),
+    ...(!machine.onGpu && { promptTokens: Math.max(leastPromptTokens, machine.ubatchTokens()) }),
     // a GPU computes prompts so fast that pieces do not hurt, and cannot pause
     ...(!machine.onGpu && {
       createLane: (onPause) =>

@@ -3,8 +3,12 @@
 
 /** A step with a piece of prompt takes at most so many times what it takes without, ... */
 const longestStretch = 1.4;
-/** ... unless more prompts wait than answers run: then so much longer as they are more, up to this. */
+/** ... unless few answers run and many prompts wait: each prompt that waits weighs as much as so many answers, ... */
+const answersPerPrompt = 3;
+/** ... up to this pause. */
 const longestPauseMs = 500;
+/** Nobody minds when the next token of an answer comes within this time. */
+const comfortableMs = 100;
 /** So that a prompt always gets on. */
 const leastTokens = 8;
 /** Kernels work on four rows at a time; a row left over costs as much as four. */
@@ -36,13 +40,16 @@ export class Pace {
   pauseMs(answers: number, prompts: number): number | undefined {
     if (this.#answerMs === undefined) return undefined;
     const stretch = this.#answerMs * (longestStretch - 1);
-    return Math.max(stretch, Math.min(longestPauseMs, this.#answerMs * (prompts / answers)));
+    return Math.max(stretch, Math.min(longestPauseMs, (this.#answerMs * answersPerPrompt * prompts) / answers));
   }
 
-  /** @returns prompt tokens to compute before the next step of the running answers, at most `capacity` */
+  /**
+   * For a piece of prompt that cannot be paused.
+   * @returns prompt tokens to compute before the next step of the running answers, at most `capacity`
+   */
   promptTokens(answers: number, prompts: number, capacity: number): number {
-    const pauseMs = this.pauseMs(answers, prompts);
-    if (pauseMs === undefined || this.#promptMsPerToken === undefined) return Math.min(firstTokens, capacity);
+    if (this.#answerMs === undefined || this.#promptMsPerToken === undefined) return Math.min(firstTokens, capacity);
+    const pauseMs = Math.max(this.pauseMs(answers, prompts) ?? 0, comfortableMs - this.#answerMs);
     const tokens = Math.floor(pauseMs / this.#promptMsPerToken);
     return Math.min(capacity, Math.max(leastTokens, tokens - (tokens % rowsTogether)));
   }

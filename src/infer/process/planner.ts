@@ -1,6 +1,13 @@
 // Who waits, who begins and whose prompt is computed next. Pure: knows requests by their counts and tenants.
 
 /**
+ * Tokens of a prompt that are computed together, counted from its beginning; what is left over is computed apart. ggml
+ * computes the attention of 64 rows and more in another way than that of fewer, which changes the last digits: so a
+ * prompt is computed alike whatever else is under way.
+ */
+export const promptBlock = 64;
+
+/**
  * The next request to admit: the oldest of the tenant that has the fewest active sequences.
  * @param mayBegin whether a waiting request may begin now. Default: each
  * @returns its index in `waiting`, or -1 when none may

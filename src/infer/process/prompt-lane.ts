@@ -6,7 +6,7 @@ import type { Batch, Context } from '../../native/llama.ts';
 import type { Running } from './running.ts';
 import type { Slots } from './slots.ts';
 
-/** Most tokens of a pass; between passes the engine does what cannot be done in a pause. */
+/** Most tokens of a pass, a few blocks; between passes the engine does what cannot be done in a pause. */
 export const passTokens = 256;
 
 /** Makes the context; `onPause` is asked in the middle of its passes, and ends them by false. */
@@ -60,14 +60,20 @@ export class PromptLane {
     return true;
   }
 
+  /** Whether prompts may wait for it. */
+  get isUsable(): boolean {
+    return this.#usable;
+  }
+
   /**
-   * Computes the next tokens of the prompt.
+   * Computes the next blocks of the prompt. With the last one, all goes to its place; what is less than a block is left
+   * to be computed there.
    * @param threads of the pass
-   * @returns logits of its last token, (V) f32, once all is computed and handed to its place
+   * @returns logits of the prompt's last token, (V) f32, where that was computed
    */
   async pass(running: Running, slots: Slots, threads: number): Promise<Float32Array | undefined> {
     const context = this.#context as Context;
-    const count = Math.min(running.left, passTokens, context.batchTokens);
+    const count = Math.min(running.piece.tokens, passTokens);
     this.#batch.clear();
     for (let n = 0; n < count; n++) {
       const at = running.fed + n;
@@ -77,9 +83,10 @@ export class PromptLane {
     await context.decode(this.#batch, threads);
     if (this.#of !== running) return undefined;
     running.fed += count;
-    if (running.left > 0) return undefined;
+    if (running.piece.whole) return undefined;
     this.end(running);
-    if (slots.copyFrom(context, running.slot, Array.from(running.feed))) return context.logits(0);
+    const computed = Array.from({ length: running.fed }, (_, i) => running.feed[i] as number);
+    if (slots.copyFrom(context, running.slot, computed)) return running.left === 0 ? context.logits(0) : undefined;
     // this model's memory cannot be moved: the prompt is computed again in its place
     this.#giveUp();
     running.fed = running.slot.tokens.length;

@@ -5,6 +5,7 @@ import type { Vocabulary } from '../../native/llama.ts';
 import type { Ending } from './answer.ts';
 import { Answer } from './answer.ts';
 import type { Waiting } from './intake.ts';
+import { promptBlock } from './planner.ts';
 import type { Slot } from './slots.ts';
 
 export class Running {
@@ -47,6 +48,14 @@ export class Running {
   /** Tokens still to compute before the next one can be picked. */
   get left(): number {
     return this.feed.length - this.fed;
+  }
+
+  /** What may be computed next of the prompt: so many blocks, or the rest of one. */
+  get piece(): { tokens: number; whole: boolean } {
+    const { left } = this;
+    const past = this.fed % promptBlock;
+    if (past > 0 || left < promptBlock) return { tokens: Math.min(left, promptBlock - past), whole: false };
+    return { tokens: left - (left % promptBlock), whole: true };
   }
 
   /** The cache lost what it held of the request. @param held what that was */

@@ -68,13 +68,6 @@ export class Slots {
     return this.#tree?.bytes ?? 0;
   }
 
-  /** How many of the first tokens need not be computed, as things stand. */
-  sharedLength(scope: string, prompt: Int32Array): number {
-    let most = this.#tree?.matchLength(scope, prompt) ?? 0;
-    for (const slot of this.#slots) if (slot.scope === scope) most = Math.max(most, commonPrefix(slot.tokens, prompt));
-    return Math.min(most, prompt.length - 1);
-  }
-
   /**
    * Takes a free place for a prompt, and fills it with as much of the prompt as can be had without computing. At least
    * the last token is left to compute: its logits are needed.
