@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import path from 'node:path';
+import { benchKv } from './kv.ts';
 import { benchSampling } from './sampling.ts';
 import { benchServe } from './serve/bench.ts';
 import { benchStart } from './start.ts';
@@ -16,6 +17,7 @@ export interface Figure {
 }
 
 const benches: Record<string, { what: string; run: (args: string[]) => Promise<Figure[]> }> = {
+  kv: { what: 'libllama alone: KV cells each or one buffer, prompts in pieces', run: benchKv },
   sampling: { what: 'time to draw a token, by vocabulary and settings', run: benchSampling },
   serve: {
     what: 'tokens/s, latency and memory under load, beside other engines (--only LOAD,… --rounds N --no-install)',
