@@ -305,7 +305,8 @@ export class Engine {
   /** In the middle of a pass of the lane. @returns whether that is to go on */
   #pause(): boolean {
     const isWanted = () => this.#running.some(({ aside }) => aside);
-    const pauseMs = this.#pace.pauseMs(this.#answers.length, this.#running.length - this.#answers.length) ?? 0;
+    const answers = this.#answers.length;
+    const pauseMs = this.#pace.pauseMs(Math.max(1, answers), this.#running.length - answers) ?? 0;
     if (performance.now() - this.#roundEndedAt < pauseMs) return isWanted();
     this.#dropCancelled();
     this.#admit();
@@ -375,8 +376,9 @@ export class Engine {
       (running) => !running.generating && !running.aside && !answers.includes(running),
     );
     const whole = prompts.filter(({ piece }) => piece.whole);
-    // beside answers, blocks are computed in the lane, if there is one
-    if (answers.length === 0 || !this.#lane?.isReady) yield* this.#promptPass(whole, answers.length);
+    // beside answers, blocks are computed in the lane, if there is one; in its pauses none, which would hold all else up
+    const inPause = this.#running.some(({ aside }) => aside);
+    if (!inPause && (answers.length === 0 || !this.#lane?.isReady)) yield* this.#promptPass(whole, answers.length);
     const rest = prompts.filter((running) => !whole.includes(running));
     yield* this.#promptPass(rest, answers.length);
     this.#roundEndedAt = performance.now();
