@@ -47,17 +47,23 @@ describe('Pace', () => {
   });
 
   it('holds a step up by less than the step takes where answers are the more', () => {
-    const pace = paceAfter(20, 0.5);
+    const pace = paceAfter(200, 0.5);
     const pauseMs = pace.pauseMs(8, 1) as number;
-    expect(pauseMs).toBeLessThan(20);
+    expect(pauseMs).toBeLessThan(200);
     const tokens = pace.promptTokens(8, 1, 512);
     expect(tokens * 0.5).toBeLessThanOrEqual(pauseMs);
     expect((tokens + 4) * 0.5).toBeGreaterThan(pauseMs);
     expect(tokens % 4).toBe(0);
   });
 
+  it('takes more of a prompt at once where steps are so quick that nobody minds', () => {
+    const tokens = paceAfter(20, 0.5).promptTokens(8, 1, 512);
+    expect(20 + tokens * 0.5).toBeLessThanOrEqual(100);
+    expect(20 + (tokens + 4) * 0.5).toBeGreaterThan(100);
+  });
+
   it('gives prompts more, the more of them wait for each answer', () => {
-    const pace = paceAfter(20, 0.5);
+    const pace = paceAfter(60, 0.5);
     const tokens = [1, 4, 16, 64].map((prompts) => pace.promptTokens(4, prompts, 4096));
     expect(tokens).toEqual([...tokens].sort((a, b) => a - b));
     expect(new Set(tokens).size).toBeGreaterThan(2);
