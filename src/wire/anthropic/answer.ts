@@ -93,8 +93,9 @@ export function messageStream(meta: AnswerMeta): StreamEncoder {
     pinged = true;
     return before + sse('content_block_start', { index, content_block: contentBlock }) + ping;
   };
-  const delta = (kind: BlockKind, contentBlock: object, change: object) =>
-    (open === kind ? '' : start(kind, contentBlock)) + sse('content_block_delta', { index, delta: change });
+  /** What comes for every token: only the text differs. */
+  const delta = (kind: 'text' | 'thinking', text: string) =>
+    `event: content_block_delta\ndata: {"type":"content_block_delta","index":${index},"delta":{"type":"${kind}_delta","${kind}":${JSON.stringify(text)}}}\n\n`;
 
   return {
     encode(event: GenerateEvent): string {
@@ -113,14 +114,15 @@ export function messageStream(meta: AnswerMeta): StreamEncoder {
               usage: usageOf(usage),
             },
           });
-        case 'text-delta':
-          return delta('text', { type: 'text', text: '' }, { type: 'text_delta', text: event.text });
-        case 'thinking-delta':
-          return delta(
-            'thinking',
-            { type: 'thinking', thinking: '', signature: '' },
-            { type: 'thinking_delta', thinking: event.text },
-          );
+        case 'text-delta': {
+          const before = open === 'text' ? '' : start('text', { type: 'text', text: '' });
+          return before + delta('text', event.text);
+        }
+        case 'thinking-delta': {
+          const before =
+            open === 'thinking' ? '' : start('thinking', { type: 'thinking', thinking: '', signature: '' });
+          return before + delta('thinking', event.text);
+        }
         case 'tool-use-start':
           return start('tool_use', { type: 'tool_use', id: event.id, name: event.name, input: {} });
         case 'tool-use-delta':

@@ -106,6 +106,12 @@ export function chatStream(meta: AnswerMeta, options: ChatStreamOptions = {}): S
       ...more.beside,
     });
 
+  // of the chunks that come for every token only the text differs
+  const before = `data: ${JSON.stringify(head).slice(0, -1)},"choices":[{"index":`;
+  const after = `},"logprobs":null,"finish_reason":null}]${includeUsage ? ',"usage":null' : ''}}\n\n`;
+  const piece = (index: number, key: 'content' | 'reasoning_content', text: string) =>
+    `${before}${index},"delta":{"${key}":${JSON.stringify(text)}${after}`;
+
   return {
     encode(event: GenerateEvent, answer = 0): string {
       switch (event.type) {
@@ -116,9 +122,11 @@ export function chatStream(meta: AnswerMeta, options: ChatStreamOptions = {}): S
           });
           return chunk(answer, { role: 'assistant', content: '', refusal: null });
         case 'text-delta':
-          return chunk(answer, { content: event.text }, { logprobs: logprobsOf(event.logprobs) });
+          return event.logprobs
+            ? chunk(answer, { content: event.text }, { logprobs: logprobsOf(event.logprobs) })
+            : piece(answer, 'content', event.text);
         case 'thinking-delta':
-          return chunk(answer, { reasoning_content: event.text });
+          return piece(answer, 'reasoning_content', event.text);
         case 'tool-use-start': {
           const index = (toolIndexes[answer] as number) + 1;
           toolIndexes[answer] = index;
