@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createFakeModel, endless, fakePieces } from '../../test/support/fake-model.ts';
 import { FreeholdError } from '../lib/errors.ts';
-import type { GenerateRequest } from '../lib/text-model.ts';
-import { type AnswerEvent, generateAnswers } from './answers.ts';
+import type { GenerateEvent, GenerateRequest, TextModel } from '../lib/text-model.ts';
+import { generateAnswers, type OnAnswerEvent } from './answers.ts';
 
 const request = (sampling: GenerateRequest['sampling'] = {}): GenerateRequest => ({
   messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }],
@@ -10,17 +10,26 @@ const request = (sampling: GenerateRequest['sampling'] = {}): GenerateRequest =>
   tenant: 't',
   traceId: 'trace',
 });
-const signal = () => new AbortController().signal;
 
-async function all(events: AsyncIterable<AnswerEvent>): Promise<AnswerEvent[]> {
-  const items: AnswerEvent[] = [];
-  for await (const item of events) items.push(item);
+/** Generates, and keeps what comes. @param onEvent sees it too */
+async function all(
+  model: TextModel,
+  asked: GenerateRequest,
+  count: number,
+  abort = new AbortController(),
+  onEvent: OnAnswerEvent = () => {},
+): Promise<{ event: GenerateEvent; answer: number }[]> {
+  const items: { event: GenerateEvent; answer: number }[] = [];
+  await generateAnswers(model, asked, count, abort.signal, (event, answer) => {
+    items.push({ event, answer });
+    onEvent(event, answer);
+  });
   return items;
 }
 
 describe('several answers', () => {
   it('are each complete, and in order', async () => {
-    const items = await all(generateAnswers(createFakeModel('m'), request(), 3, signal()));
+    const items = await all(createFakeModel('m'), request(), 3);
     for (let answer = 0; answer < 3; answer++) {
       const events = items.filter((item) => item.answer === answer).map(({ event }) => event);
       expect(events.map(({ type }) => type)).toEqual(['start', ...fakePieces.map(() => 'text-delta'), 'usage', 'stop']);
@@ -29,14 +38,14 @@ describe('several answers', () => {
 
   it('have seeds that follow each other, or none', async () => {
     const model = createFakeModel('m');
-    await all(generateAnswers(model, request({ seed: 2 ** 32 - 2, topK: 3 }), 3, signal()));
+    await all(model, request({ seed: 2 ** 32 - 2, topK: 3 }), 3);
     expect(model.requests.map(({ sampling }) => sampling)).toEqual([
       { seed: 2 ** 32 - 2, topK: 3 },
       { seed: 2 ** 32 - 1, topK: 3 },
       { seed: 0, topK: 3 },
     ]);
     model.requests.length = 0;
-    await all(generateAnswers(model, request(), 2, signal()));
+    await all(model, request(), 2);
     expect(model.requests.map(({ sampling }) => sampling)).toEqual([{}, {}]);
   });
 
@@ -46,7 +55,7 @@ describe('several answers', () => {
       yield* [];
       throw new FreeholdError('context_exceeded', 'Too long.');
     };
-    await expect(all(generateAnswers(model, request(), 5, signal()))).rejects.toMatchObject({
+    await expect(all(model, request(), 5)).rejects.toMatchObject({
       code: 'context_exceeded',
     });
     expect(model.requests).toHaveLength(1);
@@ -60,35 +69,44 @@ describe('several answers', () => {
       if (begun === 3) throw new FreeholdError('overloaded', 'Full.');
       yield* endless()(asked, abort);
     };
-    await expect(all(generateAnswers(model, request(), 3, signal()))).rejects.toMatchObject({ code: 'overloaded' });
+    await expect(all(model, request(), 3)).rejects.toMatchObject({ code: 'overloaded' });
     expect(model.aborted).toBeGreaterThanOrEqual(2);
   });
 
-  it('all end when the caller leaves, or aborts', async () => {
+  it('all end when the caller aborts', async () => {
     const model = createFakeModel('m');
     model.behaviour = endless();
-    const begun = async (abort = new AbortController()) => {
-      const seen = new Set<number>();
-      for await (const { answer } of generateAnswers(model, request(), 4, abort.signal)) {
-        seen.add(answer);
-        if (seen.size === 4) return abort;
-      }
-      throw new Error('the answers are endless');
-    };
-    await begun();
-    expect(model.aborted).toBe(4);
     const abort = new AbortController();
-    const answers = all(generateAnswers(model, request(), 4, abort.signal));
-    await expect.poll(() => model.requests.length).toBe(8);
-    abort.abort();
+    const seen = new Set<number>();
+    const answers = all(model, request(), 4, abort, (_event, answer) => {
+      seen.add(answer);
+      if (seen.size === 4) abort.abort();
+    });
     await expect(answers).rejects.toMatchObject({ code: 'cancelled' });
-    expect(model.aborted).toBe(8);
+    expect(model.requests).toHaveLength(4);
+    expect(model.aborted).toBe(4);
+  });
+
+  it('say no more after one has failed', async () => {
+    const model = createFakeModel('m');
+    let begun = 0;
+    model.behaviour = async function* () {
+      const first = begun++ === 0;
+      yield { type: 'start', inputTokens: 1, cachedTokens: 0 };
+      if (first) await new Promise<void>((resolve) => setTimeout(resolve, 20));
+      if (!first) throw new FreeholdError('overloaded', 'Full.');
+      yield { type: 'text-delta', text: 'late' };
+    };
+    const items: string[] = [];
+    const answers = all(model, request(), 2, new AbortController(), ({ type }) => items.push(type));
+    await expect(answers).rejects.toMatchObject({ code: 'overloaded' });
+    expect(items).toEqual(['start', 'start']);
   });
 });
 
 it('one answer is the generation itself', async () => {
   const model = createFakeModel('m');
-  const items = await all(generateAnswers(model, request({ seed: 5 }), 1, signal()));
+  const items = await all(model, request({ seed: 5 }), 1);
   expect(items.every(({ answer }) => answer === 0)).toBe(true);
   expect(model.requests.map(({ sampling }) => sampling)).toEqual([{ seed: 5 }]);
 });

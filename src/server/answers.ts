@@ -1,56 +1,56 @@
 // The answers to one request: one generation, or several of the same prompt side by side. Knows no protocol and no
 // socket.
-import { AsyncQueue } from '../lib/async-queue.ts';
 import type { GenerateEvent, GenerateRequest, TextModel } from '../lib/text-model.ts';
 
-/** An event of one of the answers. */
-export interface AnswerEvent {
-  /** Counts from 0. */
-  answer: number;
-  event: GenerateEvent;
-}
+/** @param answer which of the answers the event is of, counted from 0 */
+export type OnAnswerEvent = (event: GenerateEvent, answer: number) => void;
 
 /**
  * Generates `count` answers. Each has its own seed: the request's, and those that follow it. The others begin once the
  * first is under way, so that a request that cannot be answered is refused once, and its prompt is already known.
  * @param signal aborting ends all of them, as does the failure of one
+ * @param onEvent called for each event, at once; no more after a failure
+ * @returns when all have ended
  * @throws whatever the first generation to fail throws
  */
-export async function* generateAnswers(
+export async function generateAnswers(
   model: TextModel,
   request: GenerateRequest,
   count: number,
   signal: AbortSignal,
-): AsyncGenerator<AnswerEvent> {
+  onEvent: OnAnswerEvent,
+): Promise<void> {
   if (count === 1) {
-    for await (const event of model.generate(request, signal)) yield { answer: 0, event };
+    for await (const event of model.generate(request, signal)) onEvent(event, 0);
     return;
   }
   const abort = new AbortController();
   const stop = () => abort.abort();
   signal.addEventListener('abort', stop, { once: true });
-  const queue = new AsyncQueue<AnswerEvent>();
-  let running = count;
-  const run = async (answer: number) => {
+  const failures: unknown[] = [];
+  const run = async (answer: number): Promise<void> => {
+    let others: Promise<void>[] = [];
     try {
       for await (const event of model.generate(withSeed(request, answer), abort.signal)) {
-        queue.push({ answer, event });
-        if (answer === 0 && event.type === 'start') for (let other = 1; other < count; other++) void run(other);
+        if (abort.signal.aborted) continue;
+        onEvent(event, answer);
+        if (answer === 0 && event.type === 'start') {
+          others = Array.from({ length: count - 1 }, (_, index) => run(index + 1));
+        }
       }
-      running -= 1;
-      if (running === 0) queue.end();
     } catch (error) {
-      queue.fail(error);
+      failures.push(error);
       stop();
     }
+    await Promise.all(others);
   };
-  void run(0);
   try {
-    yield* queue;
+    await run(0);
   } finally {
     signal.removeEventListener('abort', stop);
     stop();
   }
+  if (failures.length > 0) throw failures[0];
 }
 
 function withSeed(request: GenerateRequest, answer: number): GenerateRequest {

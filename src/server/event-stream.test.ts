@@ -1,4 +1,6 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createEventStream } from './event-stream.ts';
 
 beforeEach(() => {
@@ -16,7 +18,7 @@ function build() {
     onCancel: () => seen.push('cancel'),
     onStall: () => seen.push('stall'),
   });
-  const reader = stream.readable.getReader();
+  const reader = stream.readable().getReader();
   const read = async () => {
     const { done, value } = await reader.read();
     return done ? undefined : Buffer.from(value).toString();
@@ -81,4 +83,84 @@ it('tells once when the reader leaves', async () => {
   stream.write('b');
   stream.end();
   expect(seen).toEqual(['cancel']);
+});
+
+describe('to a response', () => {
+  /** A response whose reader takes as much as `room` allows, and tells what it was given. */
+  function respond() {
+    const { stream, seen } = build();
+    const outgoing = Object.assign(new EventEmitter(), {
+      destroyed: false,
+      room: true,
+      flushHeaders: () => seen.push('headers'),
+      write: (text: string) => {
+        seen.push(text);
+        return outgoing.room;
+      },
+      end: () => seen.push('end'),
+    });
+    return { stream, seen, outgoing, send: () => stream.sendTo(outgoing as unknown as ServerResponse) };
+  }
+
+  it('goes what was written before it came, then each piece at once, then the end', () => {
+    const { stream, seen, send } = respond();
+    stream.write('one');
+    stream.write('two');
+    send();
+    stream.write('three');
+    stream.end();
+    stream.write('late');
+    expect(seen).toEqual(['onetwo', 'three', 'end']);
+  });
+
+  it('goes its head where there is nothing to say yet', () => {
+    const { seen, send } = respond();
+    send();
+    expect(seen).toEqual(['headers']);
+  });
+
+  it('goes nothing while it is full; what waits is joined, and ends before the end', () => {
+    const { stream, seen, outgoing, send } = respond();
+    stream.write('a');
+    outgoing.room = false;
+    send();
+    stream.write('b');
+    stream.write('c');
+    stream.end();
+    expect(seen).toEqual(['a']);
+    outgoing.room = true;
+    outgoing.emit('drain');
+    expect(seen).toEqual(['a', 'bc', 'end']);
+  });
+
+  it.each(['more than may', 'for too long'])('is over when it is full and too much waits: %s', (why) => {
+    const { stream, seen, outgoing, send } = respond();
+    stream.write('a');
+    outgoing.room = false;
+    send();
+    stream.write(why === 'for too long' ? 'b' : 'eleven bytes');
+    vi.advanceTimersByTime(1000);
+    stream.write('more');
+    outgoing.emit('drain');
+    expect(seen).toEqual(['a', 'stall']);
+  });
+
+  it.each(['close', 'error'])('tells once that it is gone: %s', (how) => {
+    const { stream, seen, outgoing, send } = respond();
+    stream.write('a');
+    send();
+    outgoing.emit(how);
+    outgoing.emit('close');
+    stream.write('b');
+    stream.end();
+    expect(seen).toEqual(['a', 'cancel']);
+  });
+
+  it('tells that it was gone before', () => {
+    const { stream, seen, outgoing, send } = respond();
+    stream.write('a');
+    outgoing.destroyed = true;
+    send();
+    expect(seen).toEqual(['cancel']);
+  });
 });

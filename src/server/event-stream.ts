@@ -1,5 +1,6 @@
 // Text on its way to a reader that may be slow. What the reader has not taken waits here, joined, and never more than
 // a limit: a generation is worth ending, the server's memory is not.
+import type { ServerResponse } from 'node:http';
 
 export interface EventStreamOptions {
   /** Most bytes that may wait. */
@@ -12,98 +13,115 @@ export interface EventStreamOptions {
   onStall(): void;
 }
 
+/** Has one reader: a response, or whoever reads the web stream. What is written before it comes waits for it. */
 export interface EventStream {
-  readonly readable: ReadableStream<Uint8Array>;
   /** Does nothing once the stream is over. */
   write(text: string): void;
   end(): void;
+  /** Sends it as the body of a response whose head is written. Costs a fraction of a web stream, and is paid per token. */
+  sendTo(outgoing: ServerResponse): void;
+  /** The same as a web stream, where there is no socket. */
+  readable(): ReadableStream<Uint8Array>;
 }
 
 export function createEventStream({ limitBytes, stallMs, onCancel, onStall }: EventStreamOptions): EventStream {
-  let waiting: Buffer[] = [];
+  let waiting = '';
   let waitingBytes = 0;
   let over = false;
   let ended = false;
   let stalled = false;
-  let controller: ReadableStreamDefaultController<Uint8Array>;
-  /** Set while the reader waits for us. */
+  /** Set while the reader waits for us: it takes what there is. */
   let wanted: (() => void) | undefined;
   let stallTimer: NodeJS.Timeout | undefined;
 
-  const deliver = () => {
-    if (waiting.length > 0) {
-      controller.enqueue(waiting.length === 1 ? (waiting[0] as Buffer) : Buffer.concat(waiting));
-      waiting = [];
-      waitingBytes = 0;
-      clearTimeout(stallTimer);
-      stallTimer = undefined;
-    }
-    if (ended) {
-      over = true;
-      controller.close();
-    }
-  };
-  const settle = () => {
-    wanted?.();
-    wanted = undefined;
+  const take = () => {
+    const text = waiting;
+    waiting = '';
+    waitingBytes = 0;
+    clearTimeout(stallTimer);
+    stallTimer = undefined;
+    return text;
   };
   const drop = () => {
     over = true;
-    waiting = [];
-    waitingBytes = 0;
-    clearTimeout(stallTimer);
-    settle();
+    take();
+    wanted?.();
+    wanted = undefined;
   };
   const stall = () => {
     stalled = true;
     drop();
     onStall();
   };
-
-  const readable = new ReadableStream<Uint8Array>(
-    {
-      start(given) {
-        controller = given;
-      },
-      pull() {
-        if (stalled) throw new Error('The reader is too slow.');
-        if (waiting.length > 0 || ended) return deliver();
-        return new Promise<void>((resolve) => {
-          wanted = resolve;
-        });
-      },
-      cancel() {
-        if (over) return;
-        drop();
-        onCancel();
-      },
-    },
-    { highWaterMark: 0 },
-  );
+  const cancel = () => {
+    if (over) return;
+    drop();
+    onCancel();
+  };
 
   return {
-    readable,
     write(text) {
       if (over || ended || text === '') return;
-      const bytes = Buffer.from(text);
-      waiting.push(bytes);
-      waitingBytes += bytes.byteLength;
+      waiting += text;
       if (wanted) {
-        deliver();
-        settle();
-      } else if (waitingBytes > limitBytes) {
-        stall();
-      } else {
-        stallTimer ??= setTimeout(stall, stallMs).unref();
+        wanted();
+        return;
       }
+      waitingBytes += Buffer.byteLength(text);
+      if (waitingBytes > limitBytes) stall();
+      else stallTimer ??= setTimeout(stall, stallMs).unref();
     },
     end() {
       if (over || ended) return;
       ended = true;
-      if (wanted) {
-        deliver();
-        settle();
-      }
+      wanted?.();
+    },
+    sendTo(outgoing) {
+      const flow = () => {
+        if (over) return;
+        if (waiting !== '' && !outgoing.write(take())) {
+          wanted = undefined;
+          outgoing.once('drain', flow);
+        } else if (ended) {
+          over = true;
+          outgoing.end();
+        } else wanted = flow;
+      };
+      outgoing.once('close', cancel);
+      outgoing.once('error', cancel);
+      if (outgoing.destroyed) return cancel();
+      if (waiting === '') outgoing.flushHeaders();
+      flow();
+    },
+    readable() {
+      let controller: ReadableStreamDefaultController<Uint8Array>;
+      const deliver = () => {
+        if (waiting !== '') controller.enqueue(Buffer.from(take()));
+        if (ended) {
+          over = true;
+          controller.close();
+        }
+      };
+      return new ReadableStream<Uint8Array>(
+        {
+          start(given) {
+            controller = given;
+          },
+          pull() {
+            if (stalled) throw new Error('The reader is too slow.');
+            if (waiting !== '' || ended) return deliver();
+            return new Promise<void>((resolve) => {
+              wanted = () => {
+                wanted = undefined;
+                if (!over) deliver();
+                resolve();
+              };
+            });
+          },
+          cancel,
+        },
+        { highWaterMark: 0 },
+      );
     },
   };
 }

@@ -1,9 +1,11 @@
 // One generation, from a parsed request to the HTTP answer, whole or streamed, the same for every protocol. Ends the
 // generation when the caller goes away, and keeps the times that answers and metrics show.
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { deferred } from '../lib/deferred.ts';
 import { asFreeholdError, FreeholdError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
 import { settledWithin } from '../lib/settled.ts';
-import type { TextModel } from '../lib/text-model.ts';
+import type { GenerateEvent, TextModel } from '../lib/text-model.ts';
 import {
   type AnswerMeta,
   type Completion,
@@ -14,7 +16,7 @@ import {
 } from '../wire/completion.ts';
 import { inSchema } from '../wire/response-schema.ts';
 import { publicError } from './answer-error.ts';
-import { type AnswerEvent, generateAnswers } from './answers.ts';
+import { generateAnswers, type OnAnswerEvent } from './answers.ts';
 import type { AppContext, Services } from './context.ts';
 import { createEventStream } from './event-stream.ts';
 import { report } from './guard.ts';
@@ -71,10 +73,10 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
   c.header('freehold-model', encodeURI(name));
   c.header('cache-control', 'no-store');
   try {
-    const events = watched(model, parsed, abort.signal, stopwatch);
-    if (parsed.stream) return await stream(c, services, call.encoder(meta), events, abort, finish);
+    const run = (onEvent: OnAnswerEvent) => generate(model, parsed, abort.signal, stopwatch, onEvent);
+    if (parsed.stream) return await stream(c, services, call.encoder(meta), run, abort, finish);
     const gatherings = Array.from({ length: parsed.answers ?? 1 }, startGathering);
-    for await (const { answer, event } of events) gatherings[answer]?.add(event);
+    await run((event, answer) => gatherings[answer]?.add(event));
     finish();
     const completions = gatherings.map((gathering) => gathering.end()) as [Completion, ...Completion[]];
     return c.json(call.body(completions, meta) as object);
@@ -103,13 +105,19 @@ export function abortWith(...signals: (AbortSignal | undefined)[]): { abort: Abo
   };
 }
 
-async function* watched(model: TextModel, parsed: ParsedRequest, signal: AbortSignal, stopwatch: Stopwatch) {
+async function generate(
+  model: TextModel,
+  parsed: ParsedRequest,
+  signal: AbortSignal,
+  stopwatch: Stopwatch,
+  onEvent: OnAnswerEvent,
+): Promise<void> {
   if (signal.aborted) throw new FreeholdError('cancelled', 'The caller went away.');
   try {
-    for await (const item of generateAnswers(model, parsed.request, parsed.answers ?? 1, signal)) {
-      stopwatch.see(item);
-      yield item;
-    }
+    await generateAnswers(model, parsed.request, parsed.answers ?? 1, signal, (event, answer) => {
+      stopwatch.see(event, answer);
+      onEvent(event, answer);
+    });
   } catch (error) {
     throw inSchema(error, parsed.schemaField);
   }
@@ -119,14 +127,12 @@ async function stream(
   c: AppContext,
   services: Services,
   encoder: StreamEncoder,
-  events: AsyncGenerator<AnswerEvent>,
+  run: (onEvent: OnAnswerEvent) => Promise<void>,
   abort: AbortController,
   finish: (error?: FreeholdError) => void,
 ): Promise<Response> {
   const { undeliveredBytes = 4 << 20, stallMs = 120_000, keepAliveMs = 15_000 } = services.streams ?? {};
-  let next = events.next();
-  await settledWithin(next, keepAliveMs);
-
+  const outgoing = c.env?.outgoing;
   const out = createEventStream({
     limitBytes: undeliveredBytes,
     stallMs,
@@ -134,44 +140,50 @@ async function stream(
     onStall: () => {
       services.logger.warn({ traceId: c.var.requestId }, 'the reader was too slow: stream ended');
       abort.abort();
-      c.env?.outgoing?.destroy();
+      outgoing?.destroy();
     },
   });
-  const keepAlive = setTimeout(() => {
-    out.write(encoder.keepAlive());
-    keepAlive.refresh();
-  }, keepAliveMs).unref();
+  let keepAlive: NodeJS.Timeout | undefined;
+  const begun = deferred();
+  const generation = run((event, answer) => {
+    begun.resolve();
+    const text = encoder.encode(event, answer);
+    if (text === '') return;
+    out.write(text);
+    keepAlive?.refresh();
+  });
+  await settledWithin(Promise.race([begun.promise, generation]), keepAliveMs);
 
-  const pump = async () => {
-    try {
-      for (;;) {
-        const { done, value } = await next;
-        if (done) break;
-        const text = encoder.encode(value.event, value.answer);
-        if (text !== '') {
-          out.write(text);
-          keepAlive.refresh();
-        }
-        next = events.next();
-      }
-      finish();
-    } catch (thrown) {
-      const error = publicError(thrown, services);
-      out.write(encoder.fail(error, c.var.requestId));
-      finish(error);
-    } finally {
-      clearTimeout(keepAlive);
+  const timer = setTimeout(() => {
+    out.write(encoder.keepAlive());
+    timer.refresh();
+  }, keepAliveMs).unref();
+  keepAlive = timer;
+  generation
+    .then(
+      () => finish(),
+      (thrown) => {
+        const error = publicError(thrown, services);
+        out.write(encoder.fail(error, c.var.requestId));
+        finish(error);
+      },
+    )
+    .finally(() => {
+      keepAlive = undefined;
+      clearTimeout(timer);
       out.end();
       report(c, services, abort.signal.aborted && !services.stopping?.aborted ? 499 : 200);
-    }
-  };
+    });
   c.var.facts.streaming = true;
-  void pump();
-  return c.body(out.readable, 200, { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' });
+  const headers = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' };
+  if (!outgoing) return c.body(out.readable(), 200, headers);
+  outgoing.writeHead(200, Object.fromEntries(c.body(null, 200, headers).headers));
+  out.sendTo(outgoing);
+  return RESPONSE_ALREADY_SENT;
 }
 
 interface Stopwatch {
-  see(item: AnswerEvent): void;
+  see(event: GenerateEvent, answer: number): void;
   timing(outputTokens: number): GenerationTiming;
   readonly usage: { inputTokens: number; cachedTokens: number; outputTokens: number };
 }
@@ -192,7 +204,7 @@ function createStopwatch(arrivedMs: number, onGap: (gapMs: number) => void): Sto
   };
   return {
     usage,
-    see({ answer, event }) {
+    see(event, answer) {
       if (event.type === 'start' || event.type === 'usage') {
         // several answers share one prompt
         if (answer === 0) {
