@@ -300,7 +300,14 @@ describe('a step that fails', () => {
     await grow();
     const questions = [1, 2, 3, 4].map((seed) => ({ text: words(seed, 12), maxTokens: 30, tenant: 'all' }));
     const [first, second, third, fourth] = questions.map((question, i) =>
-      ask({ ...question, ...(i === 0 && { onEvent: ({ type }) => void (failing ||= type === 'text-delta') }) }),
+      ask({
+        ...question,
+        ...(i === 0 && {
+          onEvent: ({ type }) => {
+            if (type === 'text-delta') failing = true;
+          },
+        }),
+      }),
     ) as [Asked, Asked, Asked, Asked];
     for (const { done } of [first, second]) await expect(done).rejects.toMatchObject({ message: 'Out of luck.' });
     for (const [i, { done }] of [third, fourth].entries()) {

@@ -79,6 +79,8 @@ export class Engine {
   #looping = false;
   /** Whether the memory can forget a part of a sequence, as far as is known. */
   #mayForget = true;
+  /** Milliseconds of rounds in the pauses of the lane's pass. */
+  #pausedMs = 0;
   /** When the last round ended. */
   #roundEndedAt = 0;
   /** What is to be told; it goes out while the next pass computes. */
@@ -281,21 +283,29 @@ export class Engine {
     this.#endedAt = now;
   }
 
-  /** The prompt in the lane; where that is free, the first that would hold up running answers. */
+  /** The prompt in the lane; where that is free, the next one that would hold up running answers. */
   #nextAside(): Running | undefined {
     const inLane = this.#running.find(({ aside }) => aside);
     if (inLane || !this.#running.some(({ generating }) => generating)) return inLane;
-    const next = this.#running.find(({ generating, piece }) => !generating && piece.whole);
-    return next && this.#lane?.isReady && this.#lane.begin(next, this.#slots) ? next : undefined;
+    const prompts = this.#running.filter(({ generating, piece }) => !generating && piece.whole);
+    if (prompts.length === 0 || !this.#lane?.prepare()) return undefined;
+    const next = prompts[this.#planner.choose(prompts)] as Running;
+    return this.#lane.begin(next, this.#slots) ? next : undefined;
   }
 
   async #computeAside(running: Running): Promise<void> {
     const { left } = running;
+    const startedAt = performance.now();
+    this.#pausedMs = 0;
     try {
       const computed = this.#lane?.pass(running, this.#slots, this.#governor.threads(left));
       this.#tell();
       const logits = await computed;
-      this.#count(1, left - running.left, left - running.left);
+      const tokens = Math.max(0, left - running.left);
+      const ms = performance.now() - startedAt - this.#pausedMs;
+      this.#planner.count(running.tenant, tokens);
+      this.#countPass(tokens, ms);
+      this.#countPrompt(tokens, ms);
       if (logits) this.#take(running, 0, () => logits, 1);
     } catch (error) {
       this.#fail(running, error);
@@ -308,19 +318,22 @@ export class Engine {
     const answers = this.#answers.length;
     const pauseMs = this.#pace.pauseMs(Math.max(1, answers), this.#running.length - answers) ?? 0;
     if (performance.now() - this.#roundEndedAt < pauseMs) return isWanted();
+    const startedAt = performance.now();
     this.#dropCancelled();
     this.#admit();
     this.#slots.compact();
     const passes = this.#passes();
     for (let pass = passes.next(); !pass.done; ) {
+      let failure: unknown;
       try {
         this.#context.decodeNow(this.#batch, this.#governor.threads(this.#batch.size));
-        pass = passes.next(undefined);
       } catch (error) {
-        pass = passes.next(error);
+        failure = error;
       }
+      pass = passes.next(failure);
     }
     this.#tell();
+    this.#pausedMs += performance.now() - startedAt;
     return isWanted();
   }
 
@@ -328,14 +341,13 @@ export class Engine {
     await this.#guess();
     const passes = this.#passes();
     for (let pass = passes.next(); !pass.done; ) {
-      try {
-        const computed = this.#context.decode(this.#batch, this.#governor.threads(this.#batch.size));
-        this.#tell();
-        await computed;
-        pass = passes.next(undefined);
-      } catch (error) {
-        pass = passes.next(error);
-      }
+      const computed = this.#context.decode(this.#batch, this.#governor.threads(this.#batch.size));
+      const failure = computed.then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      this.#tell();
+      pass = passes.next(await failure);
     }
   }
 
@@ -370,7 +382,7 @@ export class Engine {
       for (const group of byAdapter(answers)) {
         if (!(yield* this.#pass(group.map((running) => ({ running, count: running.left }))))) return;
       }
-      this.#pace.observeAnswers(performance.now() - startedAt);
+      this.#pace.observeAnswers(performance.now() - startedAt, answers.length === this.#running.length);
     }
     const prompts = this.#running.filter(
       (running) => !running.generating && !running.aside && !answers.includes(running),
@@ -378,7 +390,7 @@ export class Engine {
     const whole = prompts.filter(({ piece }) => piece.whole);
     // beside answers, blocks are computed in the lane, if there is one; in its pauses none, which would hold all else up
     const inPause = this.#running.some(({ aside }) => aside);
-    if (!inPause && (answers.length === 0 || !this.#lane?.isReady)) yield* this.#promptPass(whole, answers.length);
+    if (!inPause && (answers.length === 0 || !this.#lane?.prepare())) yield* this.#promptPass(whole, answers.length);
     const rest = prompts.filter((running) => !whole.includes(running));
     yield* this.#promptPass(rest, answers.length);
     this.#roundEndedAt = performance.now();
@@ -399,8 +411,7 @@ export class Engine {
     if (!(yield* this.#pass(parts.filter(({ count }) => count > 0)))) return;
     const ms = performance.now() - startedAt;
     const tokens = counts.reduce((sum, count) => sum + count, 0);
-    this.#totals.prefillTokens += tokens;
-    this.#totals.prefillMs += ms;
+    this.#countPrompt(tokens, ms);
     if (answers > 0) this.#pace.observePrompt(tokens, ms);
   }
 
@@ -426,8 +437,7 @@ export class Engine {
     const startedAt = performance.now();
     const failure = yield;
     const ms = performance.now() - startedAt;
-    this.#totals.decodeMs += ms;
-    this.#count(1, this.#batch.size, 0);
+    this.#countPass(this.#batch.size, ms);
     if (failure !== undefined) {
       this.#abandon(failure);
       return false;
@@ -442,10 +452,15 @@ export class Engine {
     return true;
   }
 
-  #count(steps: number, stepTokens: number, prefillTokens: number): void {
-    this.#totals.steps += steps;
-    this.#totals.stepTokens += stepTokens;
-    this.#totals.prefillTokens += prefillTokens;
+  #countPass(tokens: number, ms: number): void {
+    this.#totals.steps += 1;
+    this.#totals.stepTokens += tokens;
+    this.#totals.decodeMs += ms;
+  }
+
+  #countPrompt(tokens: number, ms: number): void {
+    this.#totals.prefillTokens += tokens;
+    this.#totals.prefillMs += ms;
   }
 
   /** A failed decode leaves the cache unknown: every sequence in it is given up. */
@@ -480,17 +495,20 @@ export class Engine {
     this.#totals.outputTokens += picked.length;
     this.#options.speculation?.accept(id, picked);
     const held = slot.tokens.length - (rows - picked.length);
-    const before = slot.tokens.slice(0, held);
     running.feed = [picked.at(-1) as number];
     running.fed = 0;
     running.generating = true;
-    if (!this.#slots.truncate(slot, held)) {
-      // recurrent memory forgets all or nothing: guesses do not pay there
-      this.#mayForget = false;
-      running.computeAnew(before);
-    }
+    if (held < slot.tokens.length) this.#forgetGuesses(running, held);
     if (ending) this.#finish(running, ending);
     else if (held >= this.#context.contextTokens) this.#finish(running, { reason: 'context-full' });
+  }
+
+  #forgetGuesses(running: Running, held: number): void {
+    const before = running.slot.tokens.slice(0, held);
+    if (this.#slots.truncate(running.slot, held)) return;
+    // recurrent memory forgets all or nothing: guesses do not pay there
+    this.#mayForget = false;
+    running.computeAnew(before);
   }
 
   #finish(running: Running, ending: Ending): void {

@@ -6,7 +6,7 @@ import { Pace } from './pace.ts';
 function paceAfter(answerMs: number, promptMsPerToken: number): Pace {
   const pace = new Pace();
   for (let i = 0; i < 50; i++) {
-    pace.observeAnswers(answerMs);
+    pace.observeAnswers(answerMs, true);
     pace.observePrompt(10, 10 * promptMsPerToken);
   }
   return pace;
@@ -21,7 +21,7 @@ describe('Pace', () => {
     expect(pace.pauseMs(1, 1)).toBeUndefined();
     expect(pace.promptTokens(1, 1, 512)).toBeGreaterThan(0);
     expect(pace.promptTokens(1, 1, 3)).toBe(3);
-    pace.observeAnswers(10);
+    pace.observeAnswers(10, true);
     expect(pace.promptTokens(1, 1, 512)).toBe(new Pace().promptTokens(1, 1, 512));
   });
 
@@ -36,20 +36,20 @@ describe('Pace', () => {
     );
   });
 
-  it('holds answers up for no longer than half a second, or a part of what a step of theirs takes', () => {
+  it('holds answers up for no longer than half a second, or little more than a step of theirs takes', () => {
     fc.assert(
       fc.property(milliseconds, count, count, (answerMs, answers, prompts) => {
         const pauseMs = paceAfter(answerMs, 1).pauseMs(answers, prompts) as number;
         expect(pauseMs).toBeGreaterThan(0);
-        expect(pauseMs).toBeLessThanOrEqual(Math.max(500, answerMs));
+        expect(pauseMs).toBeLessThanOrEqual(Math.max(500, 1.1 * answerMs + 0.001));
       }),
     );
   });
 
-  it('holds a step up by less than the step takes where answers are the more', () => {
+  it('holds a step up by about what the step takes where answers are the more', () => {
     const pace = paceAfter(200, 0.5);
     const pauseMs = pace.pauseMs(8, 1) as number;
-    expect(pauseMs).toBeLessThan(200);
+    expect(pauseMs).toBeLessThanOrEqual(1.1 * 200 + 0.001);
     const tokens = pace.promptTokens(8, 1, 512);
     expect(tokens * 0.5).toBeLessThanOrEqual(pauseMs);
     expect((tokens + 4) * 0.5).toBeGreaterThan(pauseMs);
@@ -60,6 +60,17 @@ describe('Pace', () => {
     const tokens = paceAfter(20, 0.5).promptTokens(8, 1, 512);
     expect(20 + tokens * 0.5).toBeLessThanOrEqual(100);
     expect(20 + (tokens + 4) * 0.5).toBeGreaterThan(100);
+  });
+
+  it('gives up more of its time as steps become slower while a prompt is computed, to a quarter of them', () => {
+    const pace = paceAfter(30, 0.5);
+    const calm = pace.pauseMs(8, 1) as number;
+    const observe = (ms: number) => {
+      for (let i = 0; i < 50; i++) pace.observeAnswers(ms, false);
+      return pace.pauseMs(8, 1) as number;
+    };
+    expect(observe(45) + 45).toBeCloseTo(calm + 30);
+    expect(observe(300)).toBeCloseTo(75);
   });
 
   it('gives prompts more, the more of them wait for each answer', () => {

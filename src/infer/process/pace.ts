@@ -1,8 +1,13 @@
 // How long a piece of prompt may hold up the answers that are under way, and how many tokens that is, by what both took
 // lately. Knows only times.
 
-/** A step with a piece of prompt takes at most so many times what it takes without, ... */
-const longestStretch = 1.4;
+/**
+ * The next token of an answer comes at most about so many times as late as while no prompt was computed, ... A pass
+ * pauses at the end of an operation, so it is somewhat more.
+ */
+const longestStretch = 2.1;
+/** ... but a prompt gets at least this share of the time of a step, ... */
+const leastShare = 0.25;
 /** ... unless few answers run and many prompts wait: each prompt that waits weighs as much as so many answers, ... */
 const answersPerPrompt = 3;
 /** ... up to this pause. */
@@ -20,11 +25,17 @@ const weight = 0.25;
 
 export class Pace {
   #answerMs: number | undefined;
+  /** The same while no prompt was computed. */
+  #calmMs: number | undefined;
   #promptMsPerToken: number | undefined;
 
-  /** All running answers went on by a step. */
-  observeAnswers(ms: number): void {
+  /**
+   * All running answers went on by a step.
+   * @param isCalm no prompt is being computed
+   */
+  observeAnswers(ms: number, isCalm: boolean): void {
     this.#answerMs = average(this.#answerMs, ms);
+    if (isCalm || this.#calmMs === undefined) this.#calmMs = average(this.#calmMs, ms);
   }
 
   /** A piece of prompt was computed while answers waited. */
@@ -38,9 +49,11 @@ export class Pace {
    * @returns milliseconds; undefined before anything was measured
    */
   pauseMs(answers: number, prompts: number): number | undefined {
-    if (this.#answerMs === undefined) return undefined;
-    const stretch = this.#answerMs * (longestStretch - 1);
-    return Math.max(stretch, Math.min(longestPauseMs, (this.#answerMs * answersPerPrompt * prompts) / answers));
+    if (this.#answerMs === undefined || this.#calmMs === undefined) return undefined;
+    const stretch = Math.max(this.#answerMs * leastShare, this.#calmMs * longestStretch - this.#answerMs);
+    // where more answers run than a prompt weighs, it has no claim to more than that
+    const claim = prompts * answersPerPrompt > answers ? (this.#answerMs * answersPerPrompt * prompts) / answers : 0;
+    return Math.max(stretch, Math.min(longestPauseMs, claim));
   }
 
   /**

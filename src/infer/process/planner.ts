@@ -71,12 +71,7 @@ export class PromptPlanner {
    */
   plan(prompts: readonly PromptLeft[], capacity: number): number[] {
     const counts = prompts.map(() => 0);
-    const present = new Set(prompts.map(({ tenant }) => tenant));
-    for (const tenant of this.#served.keys()) if (!present.has(tenant)) this.#served.delete(tenant);
-    // whoever comes new begins where the least served stands
-    const least = Math.min(...this.#served.values());
-    for (const tenant of present)
-      if (!this.#served.has(tenant)) this.#served.set(tenant, Number.isFinite(least) ? least : 0);
+    this.#meet(prompts);
     let room = capacity;
     let first: PromptLeft | undefined;
     while (room > 0) {
@@ -87,10 +82,36 @@ export class PromptPlanner {
       const count = Math.min(left, room);
       counts[next] = count;
       room -= count;
-      this.#served.set(tenant, (this.#served.get(tenant) ?? 0) + count);
+      this.count(tenant, count);
       this.#shortestNext = !this.#shortestNext;
     }
     return counts;
+  }
+
+  /** @returns the prompt whose turn it is, by its index; -1 where there is none */
+  choose(prompts: readonly PromptLeft[]): number {
+    this.#meet(prompts);
+    const next = this.#next(
+      prompts,
+      prompts.map(() => 0),
+      undefined,
+    );
+    if (next >= 0) this.#shortestNext = !this.#shortestNext;
+    return next;
+  }
+
+  /** Prompt tokens were computed for a tenant. */
+  count(tenant: string, tokens: number): void {
+    this.#served.set(tenant, (this.#served.get(tenant) ?? 0) + tokens);
+  }
+
+  #meet(prompts: readonly PromptLeft[]): void {
+    const present = new Set(prompts.map(({ tenant }) => tenant));
+    for (const tenant of this.#served.keys()) if (!present.has(tenant)) this.#served.delete(tenant);
+    // whoever comes new begins where the least served stands
+    const least = Math.min(...this.#served.values());
+    for (const tenant of present)
+      if (!this.#served.has(tenant)) this.#served.set(tenant, Number.isFinite(least) ? least : 0);
   }
 
   #next(prompts: readonly PromptLeft[], counts: readonly number[], first: PromptLeft | undefined): number {

@@ -28,8 +28,8 @@ export class PromptLane {
     this.#onPause = onPause;
   }
 
-  /** Whether a prompt can be taken; the first time it is asked for, its memory is set aside first, on another thread. */
-  get isReady(): boolean {
+  /** @returns whether a prompt can be taken. The first time it is asked for, its memory is set aside first, on another thread. */
+  prepare(): boolean {
     if (!this.#context && this.#usable && !this.#making) {
       this.#making = true;
       this.#create(this.#onPause)
