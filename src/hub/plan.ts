@@ -45,7 +45,9 @@ export async function planLoad(
   const chats = options.sequences ?? (config.maxSequences || unaskedSequences(header, contextTokens));
   const sequences = kind === 'chat' ? chats : 1;
   const memory = options.memory ? { memory: options.memory } : {};
-  requireFit(header, { name: model.name, contextTokens, sequences, force: config.force, ...memory });
+  // beside several conversations one more prompt is computed in cells of its own
+  const withLane = sequences > 1 ? sequences + 1 : 1;
+  requireFit(header, { name: model.name, contextTokens, sequences: withLane, force: config.force, ...memory });
   return { contextTokens, sequences };
 }
 

@@ -17,7 +17,7 @@ import { commonPrefix, Slots } from './slots.ts';
 import type { Speculation } from './speculation/speculation.ts';
 import { createThreadGovernor, type ThreadGovernor } from './thread-governor.ts';
 
-/** What one round produced, for all requests. */
+/** What one round produced, for all requests: events, then failures. */
 export interface StepOutput {
   events: { id: number; event: GenerateEvent }[];
   failures: { id: number; error: unknown }[];
@@ -67,7 +67,9 @@ export class Engine {
   readonly #slots: Slots;
   readonly #lane: PromptLane | undefined;
   readonly #pace = new Pace();
-  readonly #planner = new PromptPlanner();
+  /** Turns of whole blocks of prompts, and of what is less than a block. */
+  readonly #blockPlanner = new PromptPlanner();
+  readonly #restPlanner = new PromptPlanner();
   readonly #governor: ThreadGovernor;
   #maxSequences: number;
   /** A larger context on its way, and once it is there. */
@@ -75,6 +77,8 @@ export class Engine {
   #grown: Context | undefined;
   #waiting: Waiting[] = [];
   #running: Running[] = [];
+  /** What a waiting request was found to wait for. */
+  readonly #leaders = new WeakMap<Waiting, { running: Running; shared: number }>();
   readonly #cancelled = new Set<number>();
   #looping = false;
   /** Whether the memory can forget a part of a sequence, as far as is known. */
@@ -186,6 +190,7 @@ export class Engine {
       this.#admit();
       this.#growIfNeeded();
       this.#slots.compact();
+      this.#meetTenants();
       const aside = this.#nextAside();
       if (aside) await this.#computeAside(aside);
       else await this.#round();
@@ -263,13 +268,18 @@ export class Engine {
   }
 
   /** Whether a running request is about to compute what this one needs too. */
-  #hasLeader({ scope, prompt }: Waiting): boolean {
-    return this.#running.some(
-      ({ generating, of, slot }) =>
-        !generating &&
-        of.scope === scope &&
-        Math.min(commonPrefix(of.prompt, prompt), prompt.length - 1) - slot.tokens.length >= worthWaitingFor,
-    );
+  #hasLeader(waiting: Waiting): boolean {
+    const { scope, prompt } = waiting;
+    const known = this.#leaders.get(waiting);
+    if (known && this.#running.includes(known.running) && isAhead(known.running, known.shared)) return true;
+    for (const running of this.#running) {
+      if (running.generating || running.of.scope !== scope) continue;
+      const shared = Math.min(commonPrefix(running.of.prompt, prompt), prompt.length - 1);
+      if (!isAhead(running, shared)) continue;
+      this.#leaders.set(waiting, { running, shared });
+      return true;
+    }
+    return false;
   }
 
   #release(running: Running): void {
@@ -283,27 +293,48 @@ export class Engine {
     this.#endedAt = now;
   }
 
-  /** The prompt in the lane; where that is free, the next one that would hold up running answers. */
+  /** The prompt in the lane; where others wait for it too, they take turns. */
   #nextAside(): Running | undefined {
     const inLane = this.#running.find(({ aside }) => aside);
-    if (inLane || !this.#running.some(({ generating }) => generating)) return inLane;
+    if (inLane && this.#isLeaderOfSome(inLane)) {
+      // they go on from what it has
+      this.#lane?.handOver(inLane, this.#slots);
+      this.#admit();
+    }
     const prompts = this.#running.filter(({ generating, piece }) => !generating && piece.whole);
-    if (prompts.length === 0 || !this.#lane?.prepare()) return undefined;
-    const next = prompts[this.#planner.choose(prompts)] as Running;
+    const next = prompts[this.#blockPlanner.choose(prompts)];
+    if (next?.aside) return next;
+    if (inLane?.aside) this.#lane?.handOver(inLane, this.#slots);
+    if (!next || this.#answers.length === 0 || !this.#lane?.prepare()) return undefined;
     return this.#lane.begin(next, this.#slots) ? next : undefined;
+  }
+
+  /** Whether some request waits for what the lane has computed of this one. */
+  #isLeaderOfSome(running: Running): boolean {
+    return this.#waiting.some((waiting) => {
+      const leader = this.#leaders.get(waiting);
+      return leader?.running === running && leader.shared <= running.fed;
+    });
+  }
+
+  #meetTenants(): void {
+    const prompts = this.#running.filter(({ generating }) => !generating);
+    this.#blockPlanner.meet(prompts);
+    this.#restPlanner.meet(prompts);
   }
 
   async #computeAside(running: Running): Promise<void> {
     const { left } = running;
     const startedAt = performance.now();
     this.#pausedMs = 0;
+    const computed = this.#lane?.pass(running, this.#slots, this.#governor.threads(left));
+    computed?.catch(() => {});
+    this.#tell();
     try {
-      const computed = this.#lane?.pass(running, this.#slots, this.#governor.threads(left));
-      this.#tell();
       const logits = await computed;
       const tokens = Math.max(0, left - running.left);
       const ms = performance.now() - startedAt - this.#pausedMs;
-      this.#planner.count(running.tenant, tokens);
+      this.#blockPlanner.count(running.tenant, tokens);
       this.#countPass(tokens, ms);
       this.#countPrompt(tokens, ms);
       if (logits) this.#take(running, 0, () => logits, 1);
@@ -317,10 +348,13 @@ export class Engine {
     const isWanted = () => this.#running.some(({ aside }) => aside);
     const answers = this.#answers.length;
     const pauseMs = this.#pace.pauseMs(Math.max(1, answers), this.#running.length - answers) ?? 0;
-    if (performance.now() - this.#roundEndedAt < pauseMs) return isWanted();
     const startedAt = performance.now();
+    const lateMs = startedAt - this.#roundEndedAt - pauseMs;
+    if (lateMs < 0) return isWanted();
+    this.#pace.observePause(lateMs);
     this.#dropCancelled();
     this.#admit();
+    this.#meetTenants();
     this.#slots.compact();
     const passes = this.#passes();
     for (let pass = passes.next(); !pass.done; ) {
@@ -389,30 +423,40 @@ export class Engine {
     );
     const whole = prompts.filter(({ piece }) => piece.whole);
     // beside answers, blocks are computed in the lane, if there is one; in its pauses none, which would hold all else up
-    const inPause = this.#running.some(({ aside }) => aside);
-    if (!inPause && (answers.length === 0 || !this.#lane?.prepare())) yield* this.#promptPass(whole, answers.length);
+    const isLaneBusy = this.#running.some(({ aside }) => aside);
+    if (!isLaneBusy && (answers.length === 0 || !this.#lane?.prepare())) {
+      if (!(yield* this.#promptPass(whole, answers.length, this.#blockPlanner))) return;
+    }
     const rest = prompts.filter((running) => !whole.includes(running));
-    yield* this.#promptPass(rest, answers.length);
+    if (!(yield* this.#promptPass(rest, answers.length, this.#restPlanner))) return;
     this.#roundEndedAt = performance.now();
   }
 
-  /** @param prompts all with whole blocks next, or none */
-  *#promptPass(prompts: readonly Running[], answers: number): Generator<void, void, unknown> {
-    if (prompts.length === 0) return;
+  /**
+   * @param prompts all with whole blocks next, or none
+   * @returns whether the round goes on
+   */
+  *#promptPass(
+    prompts: readonly Running[],
+    answers: number,
+    planner: PromptPlanner,
+  ): Generator<void, boolean, unknown> {
+    if (prompts.length === 0) return true;
     const most = this.#options.promptTokens ?? this.#context.batchTokens;
     const capacity = answers > 0 ? this.#pace.promptTokens(answers, prompts.length, most) : most;
     const block = prompts[0]?.piece.whole && this.#lane?.isUsable ? promptBlock : 1;
-    const counts = this.#planner.plan(
+    const counts = planner.plan(
       prompts.map(({ tenant, piece, of }) => ({ tenant, left: piece.tokens, adapter: of.adapter })),
       Math.max(block, capacity - (capacity % block)),
     );
     const parts = prompts.map((running, i) => ({ running, count: counts[i] as number }));
     const startedAt = performance.now();
-    if (!(yield* this.#pass(parts.filter(({ count }) => count > 0)))) return;
+    if (!(yield* this.#pass(parts.filter(({ count }) => count > 0)))) return false;
     const ms = performance.now() - startedAt;
     const tokens = counts.reduce((sum, count) => sum + count, 0);
     this.#countPrompt(tokens, ms);
     if (answers > 0) this.#pace.observePrompt(tokens, ms);
+    return true;
   }
 
   /** @returns whether it was computed */
@@ -529,6 +573,11 @@ export class Engine {
     this.#output = { events: [], failures: [] };
     this.#options.onStep(output);
   }
+}
+
+/** Whether a prompt has yet to compute so much of what it shares with another that waiting for it pays. */
+function isAhead({ generating, slot }: Running, shared: number): boolean {
+  return !generating && shared - slot.tokens.length >= worthWaitingFor;
 }
 
 /** libllama computes together what follows each other in the cache. */

@@ -61,8 +61,9 @@ async function load(options: LoadOptions): Promise<void> {
 
 function tell({ events, failures }: StepOutput): void {
   invariant(engine, 'the engine steps after it was made');
-  for (const { id, error } of failures) send({ type: 'failed', id, error: toErrorRecord(error) });
+  // first what came before the failures
   if (events.length > 0 || failures.length > 0) send({ type: 'events', items: events, stats: engine.stats() });
+  for (const { id, error } of failures) send({ type: 'failed', id, error: toErrorRecord(error) });
 }
 
 async function loadEmbedder(native: Native, model: Model, header: GgufFile, options: LoadOptions): Promise<void> {

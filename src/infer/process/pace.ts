@@ -1,11 +1,8 @@
 // How long a piece of prompt may hold up the answers that are under way, and how many tokens that is, by what both took
 // lately. Knows only times.
 
-/**
- * The next token of an answer comes at most about so many times as late as while no prompt was computed, ... A pass
- * pauses at the end of an operation, so it is somewhat more.
- */
-const longestStretch = 2.1;
+/** The next token of an answer comes on average so many times as late as while no prompt was computed, ... */
+const averageStretch = 2.2;
 /** ... but a prompt gets at least this share of the time of a step, ... */
 const leastShare = 0.25;
 /** ... unless few answers run and many prompts wait: each prompt that waits weighs as much as so many answers, ... */
@@ -28,6 +25,8 @@ export class Pace {
   /** The same while no prompt was computed. */
   #calmMs: number | undefined;
   #promptMsPerToken: number | undefined;
+  /** By how much a pause comes later than it was due: a pass pauses only at the end of an operation. */
+  #lateMs = 0;
 
   /**
    * All running answers went on by a step.
@@ -36,6 +35,11 @@ export class Pace {
   observeAnswers(ms: number, isCalm: boolean): void {
     this.#answerMs = average(this.#answerMs, ms);
     if (isCalm || this.#calmMs === undefined) this.#calmMs = average(this.#calmMs, ms);
+  }
+
+  /** A pass paused so much later than `pauseMs` said. */
+  observePause(lateMs: number): void {
+    this.#lateMs = average(this.#lateMs, lateMs);
   }
 
   /** A piece of prompt was computed while answers waited. */
@@ -50,7 +54,10 @@ export class Pace {
    */
   pauseMs(answers: number, prompts: number): number | undefined {
     if (this.#answerMs === undefined || this.#calmMs === undefined) return undefined;
-    const stretch = Math.max(this.#answerMs * leastShare, this.#calmMs * longestStretch - this.#answerMs);
+    const stretch = Math.max(
+      this.#answerMs * leastShare,
+      this.#calmMs * averageStretch - this.#answerMs - this.#lateMs,
+    );
     // where more answers run than a prompt weighs, it has no claim to more than that
     const claim = prompts * answersPerPrompt > answers ? (this.#answerMs * answersPerPrompt * prompts) / answers : 0;
     return Math.max(stretch, Math.min(longestPauseMs, claim));

@@ -100,3 +100,38 @@ describe('hasRoom', () => {
     expect(hasRoom(15, 0, 15)).toBe(false);
   });
 });
+
+describe('PromptPlanner, asked for one prompt at a time', () => {
+  it('gives tenants turns by what was computed for them, and forgets those who left', () => {
+    const planner = new PromptPlanner();
+    const prompts = [
+      { tenant: 'a', left: 5000 },
+      { tenant: 'b', left: 100 },
+    ];
+    planner.meet(prompts);
+    expect(planner.choose(prompts)).toBe(0);
+    planner.count('a', 256);
+    expect(planner.choose(prompts)).toBe(1);
+    planner.count('b', 512);
+    expect(planner.choose(prompts)).toBe(0);
+    // asked about some of them only, it still knows what the others had
+    planner.plan([prompts[1] as (typeof prompts)[number]], 64);
+    expect(planner.choose(prompts)).toBe(0);
+    planner.meet([{ tenant: 'b' }]);
+    planner.meet(prompts);
+    expect(planner.choose([])).toBe(-1);
+  });
+
+  it('lets a tenant who comes new not make up for the time it was away', () => {
+    const planner = new PromptPlanner();
+    planner.meet([{ tenant: 'a' }]);
+    planner.count('a', 10_000);
+    planner.meet([{ tenant: 'a' }, { tenant: 'b' }]);
+    const prompts = [
+      { tenant: 'a', left: 500 },
+      { tenant: 'b', left: 500 },
+    ];
+    planner.count('b', 64);
+    expect(planner.choose(prompts)).toBe(0);
+  });
+});

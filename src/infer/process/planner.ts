@@ -71,7 +71,6 @@ export class PromptPlanner {
    */
   plan(prompts: readonly PromptLeft[], capacity: number): number[] {
     const counts = prompts.map(() => 0);
-    this.#meet(prompts);
     let room = capacity;
     let first: PromptLeft | undefined;
     while (room > 0) {
@@ -90,7 +89,6 @@ export class PromptPlanner {
 
   /** @returns the prompt whose turn it is, by its index; -1 where there is none */
   choose(prompts: readonly PromptLeft[]): number {
-    this.#meet(prompts);
     const next = this.#next(
       prompts,
       prompts.map(() => 0),
@@ -105,10 +103,10 @@ export class PromptPlanner {
     this.#served.set(tenant, (this.#served.get(tenant) ?? 0) + tokens);
   }
 
-  #meet(prompts: readonly PromptLeft[]): void {
+  /** Whose prompts there are now. Whoever is not among them is forgotten; whoever comes new begins where the least served stands. */
+  meet(prompts: readonly { tenant: string }[]): void {
     const present = new Set(prompts.map(({ tenant }) => tenant));
     for (const tenant of this.#served.keys()) if (!present.has(tenant)) this.#served.delete(tenant);
-    // whoever comes new begins where the least served stands
     const least = Math.min(...this.#served.values());
     for (const tenant of present)
       if (!this.#served.has(tenant)) this.#served.set(tenant, Number.isFinite(least) ? least : 0);

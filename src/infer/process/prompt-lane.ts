@@ -84,13 +84,18 @@ export class PromptLane {
     if (this.#of !== running) return undefined;
     running.fed += count;
     if (running.piece.whole) return undefined;
+    this.handOver(running, slots);
+    return running.left === 0 ? context.logits(0) : undefined;
+  }
+
+  /** Brings what is computed of its prompt to its place; the lane is free then. The rest can be computed there, or here later. */
+  handOver(running: Running, slots: Slots): void {
     this.end(running);
     const computed = Array.from({ length: running.fed }, (_, i) => running.feed[i] as number);
-    if (slots.copyFrom(context, running.slot, computed)) return running.left === 0 ? context.logits(0) : undefined;
+    if (slots.copyFrom(this.#context as Context, running.slot, computed)) return;
     // this model's memory cannot be moved: the prompt is computed again in its place
     this.#giveUp();
     running.fed = running.slot.tokens.length;
-    return undefined;
   }
 
   /** The prompt is no longer wanted. */

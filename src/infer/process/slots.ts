@@ -24,6 +24,10 @@ export interface Slot {
 
 /** Fewer shared tokens are not worth a copy. */
 const leastCopied = 32;
+/** A sequence that holds more than so many times what is shared is not worth copying for it. */
+const mostCopiedForShared = 32;
+/** Most bytes of a sequence that is copied to share a part of it. */
+const mostCopiedBytes = 2 * 2 ** 30;
 /** Fewer tokens are not worth keeping when their place is needed. */
 const leastKept = 64;
 /** A larger buffer is given back when nothing is left to compute. */
@@ -99,7 +103,7 @@ export class Slots {
       this.#keep(slot);
       // what was kept just now may have pushed out what was found: it is looked up anew
       if (fromTree) this.#load(slot, scope, prompt);
-      else if (source && shared >= leastCopied) this.#copy(source, slot, shared);
+      else if (source && this.#isWorthCopying(source, shared)) this.#copy(source, slot, shared);
       else this.#cut(slot, 0);
     }
     slot.scope = scope;
@@ -193,6 +197,11 @@ export class Slots {
     for (let sequence = this.#slots.length; sequence < this.#context.sequences; sequence++) {
       this.#slots.push({ sequence, scope: undefined, tokens: [], busy: false, freedAt: 0 });
     }
+  }
+
+  #isWorthCopying({ tokens }: Slot, shared: number): boolean {
+    const bytes = tokens.length * (this.#layout?.tokenBytes ?? 0);
+    return shared >= leastCopied && shared * mostCopiedForShared >= tokens.length && bytes <= mostCopiedBytes;
   }
 
   /** A free place between or beside the busy ones; of these an empty one, else the one that was free longest. */
