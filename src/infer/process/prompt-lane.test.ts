@@ -131,6 +131,40 @@ describe('a long prompt beside answers', () => {
     expect(prefillTokens - before.prefillTokens).toBe(sum);
   });
 
+  it('takes turns with a shorter one of another tenant, and both are as they are alone', async () => {
+    const beside = await startBeside();
+    const middle = { text: words(61, 25), maxTokens: 5, tenant: 'other' };
+    const ended: string[] = [];
+    const [running, big, small] = (await askBeside(beside, short(60), long(62), middle)) as [Asked, Asked, Asked];
+    const note = (name: string) => (answer: Answer) => {
+      ended.push(name);
+      return answer;
+    };
+    const answers = await Promise.all([big.done.then(note('long')), small.done.then(note('middle'))]);
+    expect(ended).toEqual(['middle', 'long']);
+    expect(answers[1].inputTokens).toBeGreaterThan(promptBlock);
+    expectSame(answers[0], await alone(long(62)));
+    expectSame(answers[1], await alone(middle));
+    expectSame(await running.done, await alone(short(60)));
+  });
+
+  it('lets one that begins like it go on from what it has, before it is done', async () => {
+    const beside = await startBeside();
+    const beginning = words(71, 30);
+    const big = { ...long(0), text: `${beginning} ${words(72, 170)}` };
+    const follower = { ...long(0), text: `${beginning} ${words(73, 4)}` };
+    const ended: string[] = [];
+    const [, first, second] = (await askBeside(beside, short(70), big, follower)) as [Asked, Asked, Asked];
+    const done = await Promise.all([
+      first.done.finally(() => ended.push('long')),
+      second.done.finally(() => ended.push('follower')),
+    ]);
+    expect(ended).toEqual(['follower', 'long']);
+    expect(done[1].cachedTokens).toBeGreaterThanOrEqual(promptBlock);
+    expectSame(done[1], await alone(follower));
+    expectSame(done[0], await alone(big));
+  });
+
   it('goes on from what is there already, and its answer goes on beside others', async () => {
     const beside = await startBeside({ prefixCacheBytes: 1 << 22 });
     const beginning = words(3, 90);
