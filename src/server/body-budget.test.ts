@@ -38,16 +38,16 @@ describe('a server', () => {
 
   const question = { model: 'default', max_tokens: 5, messages: [{ role: 'user', content: 'hi' }] };
   const large = JSON.stringify({ ...question, padding: 'x'.repeat(900_000) });
-  const send = (body: string | ReadableStream<Uint8Array>) =>
+  const send = (body: string | ReadableStream<Uint8Array>, headers: Record<string, string> = {}) =>
     test.app.request('/v1/messages', {
       method: 'POST',
-      headers: { 'x-api-key': test.key, 'content-type': 'application/json' },
+      headers: { 'x-api-key': test.key, 'content-type': 'application/json', ...headers },
       body,
       duplex: 'half',
     } as RequestInit);
 
-  /** A large body whose end is held back; `begun` once all before it was read. */
-  function slow(end: string) {
+  /** A body whose end is held back; `begun` once all before it was read. */
+  function slow(end: string, before = large.slice(0, -1)) {
     let begin = () => {};
     let finish = () => {};
     const begun = new Promise<void>((resolve) => {
@@ -61,7 +61,7 @@ describe('a server', () => {
       {
         async pull(controller) {
           pulls += 1;
-          if (pulls === 1) return controller.enqueue(Buffer.from(large.slice(0, -1)));
+          if (pulls === 1) return controller.enqueue(Buffer.from(before));
           begin();
           await finished;
           controller.enqueue(Buffer.from(end));
@@ -74,7 +74,7 @@ describe('a server', () => {
   }
 
   it('reads some large bodies at once, tells later ones to wait, and answers small ones all the while', async () => {
-    const held = ['}', '}', '}', 'not JSON'].map(slow);
+    const held = ['}', '}', '}', 'not JSON'].map((end) => slow(end));
     const answers = held.map(({ body }) => send(body));
     await Promise.all(held.map(({ begun }) => begun));
     const refused = await send(large);
@@ -85,5 +85,15 @@ describe('a server', () => {
     for (const { finish } of held) finish();
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200, 400]);
     expect((await send(large)).status).toBe(200);
+  });
+
+  it('keeps no room for bytes that were announced and did not come', async () => {
+    const held = Array.from({ length: 5 }, () => slow('not JSON', '{'));
+    const answers = held.map(({ body }) => send(body, { 'content-length': '900000' }));
+    await Promise.all(held.map(({ begun }) => begun));
+    const beside = await send(large);
+    for (const { finish } of held) finish();
+    expect(beside.status).toBe(200);
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([400, 400, 400, 400, 400]);
   });
 });

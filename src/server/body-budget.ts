@@ -5,7 +5,7 @@ import { FreeholdError } from '../lib/errors.ts';
 /** What one body takes of the room of all. */
 export interface BodyShare {
   /**
-   * Asks for room for a body of so many bytes in all; never less than before.
+   * Asks for room for a body of which so many bytes came in all; never less than before.
    * @throws FreeholdError overloaded when the others leave too little
    */
   grow(totalBytes: number): void;

@@ -72,7 +72,6 @@ async function readBytes(c: AppContext, limitBytes: number, share: BodyShare): P
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
-    share.grow(announced);
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
