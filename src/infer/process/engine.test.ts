@@ -246,6 +246,22 @@ describe('an answer', () => {
 });
 
 describe('a queue', () => {
+  it('is not filled by requests that only count, which are bounded apart', async () => {
+    const { engine, answer } = await startEngine(fixture, { maxSequences: 1, queueLimit: 2 });
+    const request = (text: string) => ({
+      messages: [{ role: 'user' as const, content: [{ type: 'text' as const, text }] }],
+      tenant: 'counts',
+      traceId: '',
+    });
+    const counts = Array.from({ length: 4 }, (_, i) => engine.countTokens(1000 + i, request(words(i, 3000))));
+    const settled = Promise.allSettled(counts);
+    expect((await answer({ text: 'hi', maxTokens: 2, tenant: 'other' })).tokens.length).toBeGreaterThan(0);
+    const outcomes = (await settled).map((outcome) =>
+      outcome.status === 'fulfilled' ? 'counted' : (outcome.reason as { code: string }).code,
+    );
+    expect(outcomes).toEqual(['counted', 'counted', 'overloaded', 'overloaded']);
+  });
+
   it('that is full turns requests away and says when to come again', async () => {
     const { ask, answer } = await startEngine(fixture, { maxSequences: 1, queueLimit: 2 });
     const asked = [1, 2, 3].map((seed) => ask({ text: words(seed, 5), maxTokens: 30 }));

@@ -141,9 +141,10 @@ export class Engine {
 
   /**
    * Tokens of the request's prompt, template included. Other requests go on meanwhile.
-   * @throws FreeholdError invalid_request, unsupported, cancelled
+   * @throws FreeholdError overloaded, invalid_request, unsupported, cancelled
    */
   async countTokens(id: number, request: GenerateRequest): Promise<number> {
+    this.#requireRoom(request.tenant, this.#intake.preparing('count'), 0);
     return this.#intake.countTokens(id, request);
   }
 
@@ -152,7 +153,8 @@ export class Engine {
    * @throws FreeholdError overloaded, context_exceeded, invalid_request, unsupported, cancelled
    */
   async submit(id: number, request: GenerateRequest): Promise<void> {
-    this.#requireRoom(request.tenant);
+    const queue = [...this.#waiting, ...this.#intake.preparing('generate')];
+    this.#requireRoom(request.tenant, queue, this.#maxSequences - this.#running.length);
     this.#waiting.push(await this.#intake.prepare(id, request, this.#context.contextTokens));
     this.#start();
   }
@@ -164,10 +166,10 @@ export class Engine {
     this.#start();
   }
 
-  #requireRoom(tenant: string): void {
-    const all = [...this.#waiting, ...this.#intake.preparing];
-    const waiting = all.length - (this.#maxSequences - this.#running.length);
-    const ofTenant = all.filter((other) => other.tenant === tenant).length;
+  /** @param free how many of the queue need not wait */
+  #requireRoom(tenant: string, queue: readonly { tenant: string }[], free: number): void {
+    const waiting = queue.length - free;
+    const ofTenant = queue.filter((other) => other.tenant === tenant).length;
     if (waiting < 0 || hasRoom(waiting, ofTenant, this.#options.queueLimit)) return;
     const waitMs = Math.round(waiting * this.#endIntervalMs);
     throw new FreeholdError('overloaded', `${waiting} requests already wait for this model.`, {

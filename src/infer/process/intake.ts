@@ -32,13 +32,19 @@ export interface IntakeOptions {
   adapter?: (name: string) => Promise<LoraAdapter>;
 }
 
+interface Preparing {
+  tenant: string;
+  purpose: 'generate' | 'count';
+  abort: AbortController;
+}
+
 export class Intake {
   readonly #vocabulary: Vocabulary;
   readonly #template: ChatTemplate;
   readonly #tokenizer: PromptTokenizer;
   readonly #findBreakers: FindBreakers;
   readonly #options: IntakeOptions;
-  readonly #preparing = new Map<number, { tenant: string; abort: AbortController }>();
+  readonly #preparing = new Map<number, Preparing>();
 
   /** @throws FreeholdError model_failed when the model's chat template is not readable */
   constructor(model: Model, options: IntakeOptions) {
@@ -55,14 +61,14 @@ export class Intake {
     this.#findBreakers = createFindBreakers(vocabulary);
   }
 
-  /** Requests being prepared, by their tenants. */
-  get preparing(): Iterable<{ tenant: string }> {
-    return this.#preparing.values();
+  /** Requests being prepared for the one or the other. */
+  preparing(purpose: Preparing['purpose']): { tenant: string }[] {
+    return [...this.#preparing.values()].filter((one) => one.purpose === purpose);
   }
 
   /** @throws FreeholdError invalid_request, unsupported, cancelled */
   async countTokens(id: number, request: GenerateRequest): Promise<number> {
-    return this.#whilePreparing(id, request, async (signal) => {
+    return this.#whilePreparing(id, request, 'count', async (signal) => {
       return (await this.#tokenize(request, Number.POSITIVE_INFINITY, signal)).length;
     });
   }
@@ -72,7 +78,7 @@ export class Intake {
    * @throws FreeholdError context_exceeded, invalid_request, unsupported, cancelled
    */
   async prepare(id: number, request: GenerateRequest, contextTokens: number): Promise<Waiting> {
-    return this.#whilePreparing(id, request, async (signal) => {
+    return this.#whilePreparing(id, request, 'generate', async (signal) => {
       const prompt = await this.#tokenize(request, contextTokens, signal);
       if (prompt.length === 0)
         throw new FreeholdError('invalid_request', 'The prompt is empty.', { field: 'messages' });
@@ -98,10 +104,11 @@ export class Intake {
   async #whilePreparing<T extends number | Waiting>(
     id: number,
     { tenant }: GenerateRequest,
+    purpose: Preparing['purpose'],
     make: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const abort = new AbortController();
-    this.#preparing.set(id, { tenant, abort });
+    this.#preparing.set(id, { tenant, purpose, abort });
     try {
       const made = await make(abort.signal);
       if (!abort.signal.aborted) return made;
