@@ -210,4 +210,35 @@ describe('requests', () => {
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
     await expect(all[2]).rejects.toMatchObject({ code: 'overloaded', retryAfterMs: 1000 });
   });
+
+  it('of one tenant leave room in the queue for those of others', async () => {
+    const embedder = await open('kept', bertContent(), { queueLimit: 16 });
+    const ask = (id: number, tenant: string) => embedder.embed(id, { inputs: ['cat'], tenant, traceId: '' });
+    const mine = Array.from({ length: 16 }, (_, id) => ask(id, 'someone'));
+    const others = ask(16, 'other');
+    const results = await Promise.allSettled(mine);
+    expect(results.map(({ status }) => status)).toEqual([...Array(14).fill('fulfilled'), 'rejected', 'rejected']);
+    await expect(mine[15]).rejects.toMatchObject({ code: 'overloaded' });
+    await expect(others).resolves.toBeDefined();
+  });
+
+  it('with more text than may wait are turned away, unless nobody waits', async () => {
+    const embedder = await open('long-queue', bertContent(), { waitingCharacters: 1000 });
+    const input = 'cat '.repeat(100);
+    const ask = (id: number, count: number, tenant = 'someone') =>
+      embedder.embed(id, { inputs: Array(count).fill(input), tenant, traceId: '' });
+    const [one, two, refused] = [ask(1, 1), ask(2, 1), ask(3, 1)];
+    const small = embedder.embed(4, { inputs: ['cat'], tenant: 'other', traceId: '' });
+    await expect(refused).rejects.toMatchObject({ code: 'overloaded', retryAfterMs: 1000 });
+    await Promise.all([one, two, small]);
+    // once they are done, their room is free again
+    await expect(ask(5, 4)).resolves.toBeDefined();
+    await Promise.all([ask(6, 1), ask(7, 1)]);
+    const ranker = await open('long-queue-of-pairs', bertContent('rank'), { waitingCharacters: 1000 });
+    const score = (id: number) =>
+      ranker.rerank(id, { query: 'cat '.repeat(50), documents: Array(4).fill('dog'), ...who });
+    const [first, second] = [score(1), score(2)];
+    await expect(second).rejects.toMatchObject({ code: 'overloaded' });
+    await expect(first).resolves.toBeDefined();
+  });
 });

@@ -16,12 +16,15 @@ import type { EngineStats } from '../protocol.ts';
 import type { AdaptedModel } from './adapters.ts';
 import { createEmbedInputs, type EmbedInputs } from './embed-inputs.ts';
 import { createEmbedQueue, shareRoom } from './embed-queue.ts';
+import { hasRoom } from './planner.ts';
 import { createThreadGovernor, type ThreadGovernor } from './thread-governor.ts';
 
 /** Tokens of a batch of several inputs: in larger ones an encoder's inputs pay for each other's attention. */
 const batchTokens = 512;
 /** Inputs in one batch, at most. */
 const sequences = 64;
+/** Characters that may wait: each is at most a token, of four bytes. */
+const mostCharacters = 32 << 20;
 
 export interface EmbedderOptions {
   /** Most tokens of one input; never more than the model was trained for. */
@@ -29,14 +32,22 @@ export interface EmbedderOptions {
   threads: number;
   /** Requests that may wait. */
   queueLimit: number;
+  /** Characters of their inputs together; a request that is alone is let in whatever its length. Default 32 Mi. */
+  waitingCharacters?: number;
   /** Default: one that knows of no other process. */
   governor?: ThreadGovernor;
 }
 
-/** A request whose inputs are tokens by now. */
-interface Job {
-  id: number;
+/** What a request takes of the queue. */
+interface Place {
   tenant: string;
+  /** Of its inputs; of pairs, those of the query as often as it is read. */
+  characters: number;
+}
+
+/** A request whose inputs are tokens by now. */
+interface Job extends Place {
+  id: number;
   inputs: Int32Array[];
   /** Lengths of the inputs not yet taken; the last ones. */
   lengths: number[];
@@ -72,7 +83,7 @@ export class Embedder {
   readonly #freeSequences = Array.from({ length: sequences }, (_, sequence) => sequence);
   #running: Running[] = [];
   #looping = false;
-  readonly #preparing = new Map<number, { cancelled: boolean }>();
+  readonly #preparing = new Map<number, Place & { cancelled: boolean }>();
   readonly #stats = { steps: 0, tokens: 0, decodeMs: 0 };
 
   private constructor(native: Native, model: Model, header: AdaptedModel, context: Context, options: EmbedderOptions) {
@@ -144,7 +155,8 @@ export class Embedder {
         field: 'dimensions',
       });
     }
-    const { results, inputTokens } = await this.#compute(id, request.tenant, (isCancelled) =>
+    const place = { tenant: request.tenant, characters: lengthOf(request.inputs) };
+    const { results, inputTokens } = await this.#compute(id, place, (isCancelled) =>
       this.#inputs.texts(request.inputs, isCancelled),
     );
     const cut = (result: Float32Array) => result.subarray(0, dimensions);
@@ -155,8 +167,10 @@ export class Embedder {
   /** @throws FreeholdError as `embed` */
   async rerank(id: number, request: RerankRequest): Promise<RerankResult> {
     if (this.pooling !== 'rank') throw cannot('score documents', 'It makes vectors: POST /v1/embeddings.');
-    const { results, inputTokens } = await this.#compute(id, request.tenant, (isCancelled) =>
-      this.#inputs.pairs(request.query, request.documents, isCancelled),
+    const { tenant, query, documents } = request;
+    const place = { tenant, characters: lengthOf(documents) + documents.length * query.length };
+    const { results, inputTokens } = await this.#compute(id, place, (isCancelled) =>
+      this.#inputs.pairs(query, documents, isCancelled),
     );
     return { scores: results.map(this.#scoreOf), inputTokens };
   }
@@ -169,21 +183,31 @@ export class Embedder {
     if (job) this.#end(job, new FreeholdError('cancelled', 'The request was cancelled.'));
   }
 
-  async #compute(id: number, tenant: string, tokenize: (isCancelled: () => boolean) => Promise<Int32Array[]>) {
-    const waiting = this.#queue.sources.length + this.#preparing.size;
-    if (waiting >= this.#options.queueLimit) {
-      throw new FreeholdError('overloaded', `${waiting} requests already wait for this model.`, {
-        retryAfterMs: 1000,
-        hint: 'Try again in a moment, or raise --queue-limit.',
-      });
+  /** @throws FreeholdError overloaded */
+  #requireRoom({ tenant, characters }: Place): void {
+    const { queueLimit, waitingCharacters = mostCharacters } = this.#options;
+    const all: Place[] = [...this.#queue.sources, ...this.#preparing.values()];
+    const own = all.filter((other) => other.tenant === tenant);
+    const full = (what: string, hint: string) =>
+      new FreeholdError('overloaded', `${what} already wait for this model.`, { retryAfterMs: 1000, hint });
+    if (!hasRoom(all.length, own.length, queueLimit)) {
+      throw full(`${all.length} requests`, 'Try again in a moment, or raise --queue-limit.');
     }
-    const state = { cancelled: false };
+    const held = charactersOf(all);
+    if (held > 0 && !hasRoom(held + characters - 1, charactersOf(own), waitingCharacters)) {
+      throw full(`${held} characters of text`, 'Try again in a moment, or send less text at once.');
+    }
+  }
+
+  async #compute(id: number, place: Place, tokenize: (isCancelled: () => boolean) => Promise<Int32Array[]>) {
+    this.#requireRoom(place);
+    const state = { ...place, cancelled: false };
     this.#preparing.set(id, state);
     const inputs = await tokenize(() => state.cancelled).finally(() => this.#preparing.delete(id));
     if (state.cancelled) throw new FreeholdError('cancelled', 'The request was cancelled.');
     const results = await new Promise<Float32Array[]>((resolve, reject) => {
       const lengths = inputs.map(({ length }) => length);
-      this.#queue.add({ id, tenant, inputs, lengths, results: [], unfinished: inputs.length, resolve, reject });
+      this.#queue.add({ ...place, id, inputs, lengths, results: [], unfinished: inputs.length, resolve, reject });
       if (!this.#looping) void this.#loop();
     });
     return { results, inputTokens: inputs.reduce((sum, { length }) => sum + length, 0) };
@@ -270,6 +294,9 @@ export class Embedder {
     job.reject(error);
   }
 }
+
+const lengthOf = (texts: readonly string[]) => texts.reduce((sum, { length }) => sum + length, 0);
+const charactersOf = (places: readonly Place[]) => places.reduce((sum, { characters }) => sum + characters, 0);
 
 /** How inputs are read, and how long they may be. */
 function shapeOf(header: AdaptedModel, wantedTokens: number) {
