@@ -2,18 +2,19 @@
 // as much of the waiting prompts as the pace permits; a long prompt is computed in a lane of its own, and rounds take
 // place in its pauses. Knows tokens, slots and requests; nothing of HTTP or processes. `process/main.ts` feeds it and
 // carries its events away.
-import { FreeholdError, invariant } from '../../lib/errors.ts';
+import { invariant } from '../../lib/errors.ts';
 import type { GenerateEvent, GenerateRequest } from '../../lib/text-model.ts';
 import type { LoraAdapter } from '../../native/adapters.ts';
 import type { Batch, Context, Model, Vocabulary } from '../../native/llama.ts';
 import type { EngineStats } from '../protocol.ts';
 import type { Ending } from './answer.ts';
-import { cancelled, Intake, type IntakeOptions, type Waiting } from './intake.ts';
+import { cancelled, Intake, type IntakeOptions } from './intake.ts';
 import { Pace } from './pace.ts';
-import { hasRoom, nextToAdmit, PromptPlanner, promptBlock } from './planner.ts';
+import { PromptPlanner, promptBlock } from './planner.ts';
 import type { PromptLane } from './prompt-lane.ts';
+import { Queue } from './queue.ts';
 import { Running } from './running.ts';
-import { commonPrefix, Slots } from './slots.ts';
+import { Slots } from './slots.ts';
 import type { Speculation } from './speculation/speculation.ts';
 import { createThreadGovernor, type ThreadGovernor } from './thread-governor.ts';
 
@@ -52,18 +53,13 @@ interface Part {
   count: number;
 }
 
-/** A prompt that shares at least so many more tokens with one being computed waits for it. */
-const worthWaitingFor = 64;
-/** Bounds of the wait named to whoever is turned away. */
-const leastRetryMs = 1000;
-const mostRetryMs = 60_000;
-
 export class Engine {
   #context: Context;
   readonly #batch: Batch;
   readonly #vocabulary: Vocabulary;
   readonly #options: EngineOptions;
   readonly #intake: Intake;
+  readonly #queue: Queue;
   readonly #slots: Slots;
   readonly #lane: PromptLane | undefined;
   readonly #pace = new Pace();
@@ -75,10 +71,7 @@ export class Engine {
   /** A larger context on its way, and once it is there. */
   #growing = false;
   #grown: Context | undefined;
-  #waiting: Waiting[] = [];
   #running: Running[] = [];
-  /** What a waiting request was found to wait for. */
-  readonly #leaders = new WeakMap<Waiting, { running: Running; shared: number }>();
   readonly #cancelled = new Set<number>();
   #looping = false;
   /** Whether the memory can forget a part of a sequence, as far as is known. */
@@ -89,9 +82,6 @@ export class Engine {
   #roundEndedAt = 0;
   /** What is to be told; it goes out while the next pass computes. */
   #output: StepOutput = { events: [], failures: [] };
-  /** Average time between two requests that end, and when the last one did. */
-  #endIntervalMs = leastRetryMs;
-  #endedAt = 0;
   readonly #totals = {
     steps: 0,
     stepTokens: 0,
@@ -110,6 +100,7 @@ export class Engine {
     this.#options = options;
     this.#maxSequences = options.maxSequences;
     this.#intake = new Intake(model, options);
+    this.#queue = new Queue(options.queueLimit);
     this.#slots = new Slots(context, options.prefixCacheBytes ?? 0);
     this.#governor = options.governor ?? createThreadGovernor(context.threads);
     this.#lane = options.createLane?.(() => this.#pause());
@@ -131,7 +122,7 @@ export class Engine {
   stats(): EngineStats {
     return {
       ...this.#totals,
-      queued: this.#waiting.length,
+      queued: this.#queue.length,
       active: this.#running.length,
       prefixCacheBytes: this.#slots.prefixCacheBytes,
       ...(this.#options.speculation?.stats ?? { draftedTokens: 0, acceptedTokens: 0 }),
@@ -144,7 +135,7 @@ export class Engine {
    * @throws FreeholdError overloaded, invalid_request, unsupported, cancelled
    */
   async countTokens(id: number, request: GenerateRequest): Promise<number> {
-    this.#requireRoom(request.tenant, this.#intake.preparing('count'), 0);
+    this.#queue.requireRoomToCount(request.tenant, this.#intake.preparing('count'));
     return this.#intake.countTokens(id, request);
   }
 
@@ -153,9 +144,9 @@ export class Engine {
    * @throws FreeholdError overloaded, context_exceeded, invalid_request, unsupported, cancelled
    */
   async submit(id: number, request: GenerateRequest): Promise<void> {
-    const queue = [...this.#waiting, ...this.#intake.preparing('generate')];
-    this.#requireRoom(request.tenant, queue, this.#maxSequences - this.#running.length);
-    this.#waiting.push(await this.#intake.prepare(id, request, this.#context.contextTokens));
+    const free = this.#maxSequences - this.#running.length;
+    this.#queue.requireRoom(request.tenant, this.#intake.preparing('generate'), free);
+    this.#queue.push(await this.#intake.prepare(id, request, this.#context.contextTokens));
     this.#start();
   }
 
@@ -166,18 +157,6 @@ export class Engine {
     this.#start();
   }
 
-  /** @param free how many of the queue need not wait */
-  #requireRoom(tenant: string, queue: readonly { tenant: string }[], free: number): void {
-    const waiting = queue.length - free;
-    const ofTenant = queue.filter((other) => other.tenant === tenant).length;
-    if (waiting < 0 || hasRoom(waiting, ofTenant, this.#options.queueLimit)) return;
-    const waitMs = Math.round(waiting * this.#endIntervalMs);
-    throw new FreeholdError('overloaded', `${waiting} requests already wait for this model.`, {
-      retryAfterMs: Math.min(mostRetryMs, Math.max(leastRetryMs, waitMs)),
-      hint: 'Try again in a moment, or raise --queue-limit.',
-    });
-  }
-
   #start(): void {
     if (this.#looping) return;
     this.#looping = true;
@@ -185,8 +164,8 @@ export class Engine {
   }
 
   async #loop(): Promise<void> {
-    if (this.#waiting.length > 0) await this.#options.onBusy?.();
-    while (this.#waiting.length > 0 || this.#running.length > 0) {
+    if (this.#queue.length > 0) await this.#options.onBusy?.();
+    while (this.#queue.length > 0 || this.#running.length > 0) {
       this.#dropCancelled();
       this.#moveToGrown();
       this.#admit();
@@ -210,7 +189,7 @@ export class Engine {
   /** A request that finds no slot makes the full context come, while the others go on. */
   #growIfNeeded(): void {
     const { count, free } = this.#slots;
-    if (this.#waiting.length === 0 || free > 0 || this.#growing || this.#grown || count >= this.#maxSequences) return;
+    if (this.#queue.length === 0 || free > 0 || this.#growing || this.#grown || count >= this.#maxSequences) return;
     this.#growing = true;
     this.#options
       .createContext(this.#maxSequences)
@@ -246,19 +225,18 @@ export class Engine {
   #dropCancelled(): void {
     for (const id of this.#cancelled) {
       const running = this.#running.find((candidate) => candidate.id === id);
-      const waiting = this.#waiting.findIndex((candidate) => candidate.id === id);
+      const waiting = this.#queue.remove(id);
       if (running) this.#release(running);
-      if (waiting >= 0) for (const { constraint } of this.#waiting.splice(waiting, 1)) constraint?.dispose();
-      if (running || waiting >= 0) this.#output.failures.push({ id, error: cancelled() });
+      waiting?.constraint?.dispose();
+      if (running || waiting) this.#output.failures.push({ id, error: cancelled() });
     }
     this.#cancelled.clear();
   }
 
   #admit(): void {
     while (this.#slots.free > 0) {
-      const index = nextToAdmit(this.#waiting, this.#running, (candidate) => !this.#hasLeader(candidate));
-      if (index < 0) return;
-      const [waiting] = this.#waiting.splice(index, 1) as [Waiting];
+      const waiting = this.#queue.next(this.#running);
+      if (!waiting) return;
       const running = new Running(waiting, this.#slots.acquire(waiting.scope, waiting.prompt), this.#vocabulary);
       this.#running.push(running);
       const { cachedTokens } = running;
@@ -269,36 +247,19 @@ export class Engine {
     }
   }
 
-  /** Whether a running request is about to compute what this one needs too. */
-  #hasLeader(waiting: Waiting): boolean {
-    const { scope, prompt } = waiting;
-    const known = this.#leaders.get(waiting);
-    if (known && this.#running.includes(known.running) && isAhead(known.running, known.shared)) return true;
-    for (const running of this.#running) {
-      if (running.generating || running.of.scope !== scope) continue;
-      const shared = Math.min(commonPrefix(running.of.prompt, prompt), prompt.length - 1);
-      if (!isAhead(running, shared)) continue;
-      this.#leaders.set(waiting, { running, shared });
-      return true;
-    }
-    return false;
-  }
-
   #release(running: Running): void {
     this.#lane?.end(running);
     this.#slots.release(running.slot);
     running.of.constraint?.dispose();
     this.#options.speculation?.end(running.id);
     this.#running = this.#running.filter((other) => other !== running);
-    const now = performance.now();
-    this.#endIntervalMs += 0.1 * (Math.min(mostRetryMs, now - (this.#endedAt || now)) - this.#endIntervalMs);
-    this.#endedAt = now;
+    this.#queue.noteEnd();
   }
 
   /** The prompt in the lane; where others wait for it too, they take turns. */
   #nextAside(): Running | undefined {
     const inLane = this.#running.find(({ aside }) => aside);
-    if (inLane && this.#isLeaderOfSome(inLane)) {
+    if (inLane && this.#queue.waitsFor(inLane)) {
       // they go on from what it has
       this.#lane?.handOver(inLane, this.#slots);
       this.#admit();
@@ -309,14 +270,6 @@ export class Engine {
     if (inLane?.aside) this.#lane?.handOver(inLane, this.#slots);
     if (!next || this.#answers.length === 0 || !this.#lane?.prepare()) return undefined;
     return this.#lane.begin(next, this.#slots) ? next : undefined;
-  }
-
-  /** Whether some request waits for what the lane has computed of this one. */
-  #isLeaderOfSome(running: Running): boolean {
-    return this.#waiting.some((waiting) => {
-      const leader = this.#leaders.get(waiting);
-      return leader?.running === running && leader.shared <= running.fed;
-    });
   }
 
   #meetTenants(): void {
@@ -575,11 +528,6 @@ export class Engine {
     this.#output = { events: [], failures: [] };
     this.#options.onStep(output);
   }
-}
-
-/** Whether a prompt has yet to compute so much of what it shares with another that waiting for it pays. */
-function isAhead({ generating, slot }: Running, shared: number): boolean {
-  return !generating && shared - slot.tokens.length >= worthWaitingFor;
 }
 
 /** libllama computes together what follows each other in the cache. */
