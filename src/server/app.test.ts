@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestApp, type TestApp } from '../../test/support/app.ts';
+import { FreeholdError } from '../lib/errors.ts';
 import { createKey, revokeKey } from '../store/keys.ts';
 
 let test: TestApp;
@@ -45,6 +46,26 @@ describe('answers', () => {
   it('count tokens', async () => {
     const { max_tokens: _, ...prompt } = message;
     expect(await json(await test.send('POST', '/v1/messages/count_tokens', prompt))).toEqual({ input_tokens: 1 });
+  });
+
+  it('of counts are not made for callers who left', async () => {
+    const { max_tokens: _, ...prompt } = message;
+    const { countTokens } = test.model;
+    const abort = new AbortController();
+    let told: AbortSignal | undefined;
+    test.model.countTokens = async (_request, signal) => {
+      told = signal;
+      abort.abort();
+      throw new FreeholdError('cancelled', 'The request was cancelled.');
+    };
+    await test.app.request('/v1/messages/count_tokens', {
+      method: 'POST',
+      headers: { 'x-api-key': test.key },
+      body: JSON.stringify(prompt),
+      signal: abort.signal,
+    });
+    test.model.countTokens = countTokens;
+    expect(told?.aborted).toBe(true);
   });
 });
 

@@ -3,7 +3,7 @@ import { messageBody, messageStream } from '../../wire/anthropic/answer.ts';
 import { parseCountTokens, parseMessages } from '../../wire/anthropic/request.ts';
 import { readJson } from '../body.ts';
 import type { App, AppContext, Services } from '../context.ts';
-import { respond } from '../generate.ts';
+import { abortWith, respond } from '../generate.ts';
 
 const requestContext = (c: AppContext) => ({ tenant: c.var.principal.tenant, traceId: c.var.requestId });
 
@@ -23,10 +23,12 @@ export function addMessageRoutes(app: App, services: Services): void {
     const loaded = await services.models.get(model);
     c.var.facts.model = loaded.name;
     const release = services.models.hold(loaded);
+    const { abort, done } = abortWith(c.req.raw.signal, services.stopping);
     try {
-      return c.json({ input_tokens: await loaded.countTokens(request) });
+      return c.json({ input_tokens: await loaded.countTokens(request, abort.signal) });
     } finally {
       release();
+      done();
     }
   });
 }
