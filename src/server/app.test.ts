@@ -213,6 +213,31 @@ describe('operations', () => {
     });
   });
 
+  it('metrics count requests by their route, whatever the path', async () => {
+    for (const route of ['/v1/embeddings', '/v1/rerank', '/v1/messages', '/v1/models', '/api/session', '/metrics']) {
+      await test.send('GET', route);
+    }
+    await test.send('GET', '/health');
+    await test.send('GET', '/v1/models/one/two');
+    await test.send('GET', '/v1/models/');
+    await test.send('GET', '/v1/constructor');
+    const text = await (await test.send('GET', '/metrics')).text();
+    const routes = new Set(
+      [...text.matchAll(/^http_server_requests_total\{method="GET",route="([^"]*)"/gm)].map(([, route]) => route),
+    );
+    expect([...routes].sort()).toEqual([
+      '/api/session',
+      '/health',
+      '/metrics',
+      '/v1/embeddings',
+      '/v1/messages',
+      '/v1/models',
+      '/v1/models/:id',
+      '/v1/rerank',
+      'unknown',
+    ]);
+  });
+
   it('metrics need a key and count requests, tokens and models', async () => {
     expect((await test.send('GET', '/metrics', undefined, { 'x-api-key': undefined })).status).toBe(401);
     await test.send('POST', '/v1/messages', message);

@@ -2,6 +2,7 @@
 import { Hono } from 'hono';
 import { FreeholdError } from '../lib/errors.ts';
 import { answerError } from './answer-error.ts';
+import { apiMethods, apiPaths } from './api-paths.ts';
 import { authenticated } from './auth.ts';
 import type { App, AppEnv, Services } from './context.ts';
 import { guard } from './guard.ts';
@@ -13,20 +14,6 @@ import { addOperationRoutes } from './routes/operations.ts';
 import { addPageRoutes, isApiPath } from './routes/page.ts';
 import { addRerankRoutes } from './routes/rerank.ts';
 import { addSessionRoutes } from './routes/session.ts';
-
-/** Which methods each API path answers to; another method gets 405. */
-const methods: Record<string, string[]> = {
-  '/v1/messages': ['POST'],
-  '/v1/messages/count_tokens': ['POST'],
-  '/v1/chat/completions': ['POST'],
-  '/v1/embeddings': ['POST'],
-  '/v1/rerank': ['POST'],
-  '/v1/models': ['GET', 'HEAD'],
-  '/v1/models/:id{.+}': ['GET', 'HEAD'],
-  '/api/session': ['GET', 'HEAD', 'POST', 'DELETE'],
-  '/health': ['GET', 'HEAD'],
-  '/metrics': ['GET', 'HEAD'],
-};
 
 export function createApp(services: Services): App {
   const app: App = new Hono<AppEnv>();
@@ -44,7 +31,7 @@ export function createApp(services: Services): App {
   addModelRoutes(app, services);
   addSessionRoutes(app, services);
   addOperationRoutes(app, services);
-  for (const [path, allowed] of Object.entries(methods)) {
+  for (const [path, allowed] of Object.entries(apiMethods)) {
     app.all(path, (c) => {
       c.header('allow', allowed.join(', '));
       throw new FreeholdError('method_not_allowed', `${c.req.method} is not possible on ${c.req.path}.`, {
@@ -54,7 +41,7 @@ export function createApp(services: Services): App {
   }
   addPageRoutes(app, services);
   app.notFound((c) => {
-    const known = isApiPath(c.req.path) ? ` Paths are: ${Object.keys(methods).join(', ').replaceAll('{.+}', '')}.` : '';
+    const known = isApiPath(c.req.path) ? ` Paths are: ${apiPaths.join(', ')}.` : '';
     return answerError(
       c,
       services,

@@ -5,6 +5,7 @@ import { FreeholdError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { answerError } from './answer-error.ts';
+import { routeOf } from './api-paths.ts';
 import { createBodyBudget } from './body-budget.ts';
 import type { AppContext, AppEnv, Services } from './context.ts';
 import { isExpectedEnd } from './stopping.ts';
@@ -72,7 +73,7 @@ function wrongHost(bound: string): FreeholdError {
 export function report(c: AppContext, services: Services, status: number): void {
   const { requestId, arrivedMs, facts, principal } = c.var;
   const durationMs = performance.now() - arrivedMs;
-  services.metrics.request({ method: c.req.method, route: routeOf(c), status, durationMs });
+  services.metrics.request({ method: c.req.method, route: routeOf(c.req.path), status, durationMs });
   services.logger[status >= 500 && !isExpectedEnd(facts.errorCode) ? 'error' : 'info'](
     {
       method: c.req.method,
@@ -86,20 +87,4 @@ export function report(c: AppContext, services: Services, status: number): void 
     },
     'request',
   );
-}
-
-/** The route's pattern, so that metrics do not grow with the paths that callers invent. */
-function routeOf(c: AppContext): string {
-  const known = [
-    '/v1/messages',
-    '/v1/messages/count_tokens',
-    '/v1/chat/completions',
-    '/v1/models',
-    '/health',
-    '/metrics',
-    '/api/session',
-  ];
-  if (known.includes(c.req.path)) return c.req.path;
-  if (c.req.path.startsWith('/v1/models/')) return '/v1/models/:id';
-  return /^\/(v1|api)\//.test(c.req.path) ? 'unknown' : 'page';
 }
