@@ -39,6 +39,14 @@ describe('the schema compiler', () => {
     ]);
   });
 
+  it('lets only a few shorter ones pass the oldest', async () => {
+    const { compile } = compiler();
+    const done: string[] = [];
+    const schemas = ['first', 'a long one', 'longer than all', 'b', 'c', 'd', 'e', 'f', 'g'];
+    await Promise.all(schemas.map((schema) => compile(schema).then(() => done.push(schema))));
+    expect(done).toEqual(['first', 'b', 'c', 'd', 'e', 'a long one', 'f', 'g', 'longer than all']);
+  });
+
   it('compiles what a program asks for into a grammar, and says what is wrong with a schema', async () => {
     const { compile } = createSchemaCompiler();
     expect(await compile('{"type":"boolean"}')).toEqual({ grammar: expect.stringMatching(/^root ::= /) });

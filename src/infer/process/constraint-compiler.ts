@@ -1,7 +1,7 @@
 // Compiles JSON schemas on a thread of their own, one after the other, the shortest first: a hostile one takes seconds,
-// and the steps of everybody's answers must not wait for it. The thread starts with the first schema and ends when none
-// came for a while; a schema that takes too long, or too much memory, ends it. Knows the thread and its queue, nothing of
-// schemas.
+// and the steps of everybody's answers must not wait for it. Only a few shorter ones pass the oldest. The thread starts
+// with the first schema and ends when none came for a while; a schema that takes too long, or too much memory, ends it.
+// Knows the thread and its queue, nothing of schemas.
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type ErrorRecord, FreeholdError } from '../../lib/errors.ts';
@@ -36,6 +36,8 @@ export interface SchemaCompiler {
 
 interface Job {
   schema: string;
+  /** How often another was taken while it was the oldest. */
+  passed: number;
   resolve(verdict: Verdict): void;
   reject(error: FreeholdError): void;
 }
@@ -102,7 +104,7 @@ export function createSchemaCompiler(options: SchemaCompilerOptions = {}): Schem
 
   const next = () => {
     clearTimeout(idle);
-    current = takeShortest(waiting);
+    current = takeNext(waiting);
     if (!current) {
       worker?.unref();
       idle = setTimeout(end, idleMs).unref();
@@ -130,7 +132,7 @@ export function createSchemaCompiler(options: SchemaCompilerOptions = {}): Schem
         return Promise.reject(new FreeholdError('overloaded', message, { hint, retryAfterMs: 2000 }));
       }
       return new Promise((resolve, reject) => {
-        const job: Job = { schema, resolve, reject };
+        const job: Job = { schema, passed: 0, resolve, reject };
         signal?.addEventListener(
           'abort',
           () => {
@@ -148,12 +150,19 @@ export function createSchemaCompiler(options: SchemaCompilerOptions = {}): Schem
   };
 }
 
-/** A few long schemas then keep nobody else waiting for more than one of them. */
-function takeShortest(waiting: Job[]): Job | undefined {
+/** Shorter schemas that may pass the oldest. */
+const mostPassing = 4;
+
+/** The shortest, so that a few long ones keep others waiting for one of them only; now and then the oldest. */
+function takeNext(waiting: Job[]): Job | undefined {
+  const oldest = waiting[0];
+  if (!oldest) return undefined;
   let best = 0;
   waiting.forEach((job, at) => {
     if (job.schema.length < (waiting[best] as Job).schema.length) best = at;
   });
+  if (oldest.passed >= mostPassing) best = 0;
+  oldest.passed += 1;
   return waiting.splice(best, 1)[0];
 }
 
