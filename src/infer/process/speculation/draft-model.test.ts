@@ -70,6 +70,16 @@ describe('DraftModel', () => {
     expect(await propose(draft, [1, 6])).toEqual([(await greedy(text, 6)).tokens]);
   });
 
+  it('guesses for more sequences at once than a common batch has room for', async () => {
+    const sequences = 160;
+    const draft = await load({ sequences, contextTokens: 64 });
+    const text = textOf('The quick brown fox').slice(0, 4);
+    const ids = Array.from({ length: sequences }, (_, id) => id);
+    for (const id of ids) draft.begin(id, text);
+    const { tokens } = await greedy(text, 1);
+    expect(await propose(draft, ...ids.map((id): [number, number] => [id, 1]))).toEqual(ids.map(() => tokens));
+  });
+
   it('goes on from what was accepted, whether or not it had guessed it', async () => {
     const draft = await load();
     const text = textOf('Once upon a time');

@@ -36,6 +36,8 @@ export interface DraftModelOptions {
 
 /** A text that lacks no more tokens than this in the cache gets them in the pass of the first guess. */
 const closeBehind = 4;
+/** Most tokens of a pass; a batch for many sequences takes several. */
+const passTokens = 512;
 
 interface Sequence {
   /** Its number in the cache. */
@@ -95,13 +97,12 @@ export class DraftModel implements Drafter {
       const context = await Context.create(native, model, {
         contextTokens,
         sequences,
+        // room for the first guess of every sequence
+        batchTokens: Math.max(passTokens, sequences * closeBehind),
+        ubatchTokens: passTokens,
         threads,
         threadpool: options.threadpool,
       });
-      invariant(
-        sequences * closeBehind <= context.batchTokens,
-        'a batch has room for the first guess of every sequence',
-      );
       const draft = new DraftModel(model, context, new Batch(native, context.batchTokens), options);
       await draft.#requireForgetful();
       return draft;
