@@ -30,7 +30,7 @@ export function withAdapter(model: LocalTextModel, adapter: string): LocalTextMo
     stats: () => model.stats(),
     close: () => model.close(),
     capabilities: () => ({ ...model.capabilities(), model: `${model.capabilities().model}+${adapter}` }),
-    generate: (request, signal) => model.generate({ adapter, ...request }, signal),
+    generate: (request, signal) => model.generate({ ...request, adapter: request.adapter ?? adapter }, signal),
     countTokens: (request, signal) => model.countTokens(request, signal),
     embed: (request, signal) => model.embed(request, signal),
     rerank: (request, signal) => model.rerank(request, signal),
