@@ -70,7 +70,7 @@ export function setBackendThreads({ ggml }: Native, device: Pointer, backend: Po
 }
 let setThreadsType: ReturnType<typeof koffi.proto> | undefined;
 
-/** Threads that wait between graphs. Outlives the context it is attached to. */
+/** Threads that wait between graphs. */
 export class CpuThreadpool {
   readonly #native: Native;
   readonly #functions: CpuFunctions;
@@ -82,7 +82,12 @@ export class CpuThreadpool {
     this.#handle = new Handle('threadpool', pointer, functions.free);
   }
 
-  /** @returns undefined where the CPU backend offers no pool; graphs then start threads of their own */
+  /**
+   * libllama keeps a pointer to the pool and takes turns with nobody: the pool must outlive every context it is attached
+   * to, and contexts that share it must compute one graph at a time (a paused graph computes nothing).
+   * @param threads most that a graph can use
+   * @returns undefined where the CPU backend offers no pool; graphs then start threads of their own
+   */
   static create(native: Native, threads: number): CpuThreadpool | undefined {
     const functions = cpuFunctions(native);
     if (!functions) return undefined;

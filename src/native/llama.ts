@@ -188,7 +188,10 @@ export interface ContextOptions {
   cells?: number;
   /** Gives pooled results of sequences (see `embeddings.ts`) in place of logits. Every token of a batch then wants its logits. */
   pooling?: Pooling;
-  /** Threads that contexts share which never compute at the same time; at least `threads`. Default: its own. */
+  /**
+   * Threads that contexts share which never compute at the same time; at least `threads`. They must outlive the context,
+   * which does not dispose them. Default: its own.
+   */
   threadpool?: CpuThreadpool | undefined;
   /**
    * Called on this thread in the middle of a decode, every few operations of the model; the decode waits for it, so that
@@ -313,7 +316,12 @@ export class Context {
     this.#finish(batch, status as number);
   }
 
-  /** The same on this thread, for what cannot wait: `onPause` of another context. */
+  /**
+   * The same on this thread, for what cannot wait. It passes by the gate that keeps decodes from what changes the model
+   * (`Handle.whileAlone`: an adapter being loaded) and from a disposal: safe only in `onPause` of another context of the
+   * same model, whose decode holds that gate, and while this context itself does not decode.
+   * @throws FreeholdError as `decode`
+   */
   decodeNow(batch: Batch, threads = this.#currentThreads): void {
     this.#prepare(batch, threads);
     this.#finish(batch, this.#native.llama.llama_decode(this.#handle.pointer, batch.native()));
@@ -389,7 +397,11 @@ export class Context {
     return false;
   }
 
-  /** Adds an adapter to the weights for the decodes to come, or none. Costs nothing where it is the same as before. */
+  /**
+   * Adds an adapter to the weights for the decodes to come, or none. Costs nothing where it is the same as before.
+   * Never while this context decodes. libllama keeps a pointer: the adapter must live until another, or none, took its
+   * place here, or the context is gone.
+   */
   useAdapter(adapter: LoraAdapter | undefined): void {
     if (adapter === this.#adapter) return;
     setAdapters(this.#native, this, adapter ? [{ adapter, scale: 1 }] : []);
