@@ -4,7 +4,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { AsyncQueue } from '../lib/async-queue.ts';
 import { type Deferred, deferred, orAborted, throwIfAborted } from '../lib/deferred.ts';
-import { FreeholdError, fromErrorRecord, invariant } from '../lib/errors.ts';
+import { cancelled, FreeholdError, fromErrorRecord, invariant } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/log.ts';
 import type {
   Capabilities,
@@ -149,7 +149,7 @@ class SupervisedModel implements LocalTextModel {
     };
     const onAbort = () => {
       leave();
-      queue.fail(new FreeholdError('cancelled', 'The request was cancelled.'));
+      queue.fail(cancelled());
     };
     this.#ask({ type: 'generate', id, request }, id, {
       onEvent: (event) => {

@@ -1,5 +1,5 @@
 // Promises that are settled from outside, and waiting that a signal ends.
-import { FreeholdError } from './errors.ts';
+import { cancelled } from './errors.ts';
 
 export interface Deferred {
   promise: Promise<void>;
@@ -27,7 +27,7 @@ export async function orAborted<Value>(promise: Promise<Value>, signal: AbortSig
   if (!signal) return promise;
   let onAbort = () => {};
   const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(new FreeholdError('cancelled', 'The request was cancelled.'));
+    onAbort = () => reject(cancelled());
     signal.addEventListener('abort', onAbort, { once: true });
   });
   try {
@@ -39,5 +39,5 @@ export async function orAborted<Value>(promise: Promise<Value>, signal: AbortSig
 
 /** @throws FreeholdError cancelled */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new FreeholdError('cancelled', 'The request was cancelled.');
+  if (signal?.aborted) throw cancelled();
 }

@@ -139,6 +139,11 @@ export function asFreeholdError(error: unknown): FreeholdError {
   });
 }
 
+/** For whoever still waits for a request that its caller, or the server, ended. */
+export function cancelled(): FreeholdError {
+  return new FreeholdError('cancelled', 'The request was cancelled.');
+}
+
 /** For what cannot happen unless Freehold has a bug. Never for input. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`invariant broken: ${message}`);

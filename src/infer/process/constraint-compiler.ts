@@ -4,7 +4,7 @@
 // Knows the thread and its queue, nothing of schemas.
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { type ErrorRecord, FreeholdError } from '../../lib/errors.ts';
+import { cancelled, type ErrorRecord, FreeholdError } from '../../lib/errors.ts';
 
 /** What a schema is found to be, the same each time. */
 export type Verdict = { grammar: string } | { error: ErrorRecord };
@@ -171,8 +171,4 @@ function tooMuch(message: string): FreeholdError {
     hint: 'Use a smaller schema: fewer alternatives (anyOf, oneOf, enum), simpler patterns.',
     field: '#',
   });
-}
-
-function cancelled(): FreeholdError {
-  return new FreeholdError('cancelled', 'The request was cancelled.');
 }

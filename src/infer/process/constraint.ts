@@ -1,7 +1,7 @@
 // What holds an answer to a JSON schema: from the schema to a grammar that runs along the tokens of one answer. The
 // schema is compiled away from the step loop (constraint-compiler.ts), once: the same schema comes again with each
 // request of a program, so compiled ones are kept, and an answer begins with a copy. Knows nothing of sampling.
-import { FreeholdError, fromErrorRecord, invariant } from '../../lib/errors.ts';
+import { cancelled, FreeholdError, fromErrorRecord, invariant } from '../../lib/errors.ts';
 import type { Native } from '../../native/ffi.ts';
 import { Grammar } from '../../native/grammar.ts';
 import type { Model } from '../../native/llama.ts';
@@ -180,8 +180,4 @@ async function verdictOf(kept: Kept, signal: AbortSignal | undefined, onDeserted
     kept.waiters -= 1;
     if (kept.waiters === 0 && !kept.settled && signal?.aborted) onDeserted();
   }
-}
-
-function cancelled(): FreeholdError {
-  return new FreeholdError('cancelled', 'The request was cancelled.');
 }

@@ -1,6 +1,6 @@
 // From the texts of an embedding or rerank request to tokens: each text, or pair of texts, in the frame of special
 // tokens or in the template its model was trained with. What people wrote never becomes a special token.
-import { FreeholdError } from '../../lib/errors.ts';
+import { cancelled, FreeholdError } from '../../lib/errors.ts';
 import type { TextFrame } from '../../native/embeddings.ts';
 import type { PromptPiece } from './chat-template.ts';
 import { createPromptTokenizer, type PromptVocabulary } from './prompt.ts';
@@ -60,7 +60,7 @@ export function createEmbedInputs(options: EmbedInputsOptions): EmbedInputs {
       if (sliced < sliceLength) continue;
       sliced = 0;
       await new Promise(setImmediate);
-      if (isCancelled()) throw new FreeholdError('cancelled', 'The request was cancelled.');
+      if (isCancelled()) throw cancelled();
     }
     return rows;
   }

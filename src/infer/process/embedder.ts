@@ -7,7 +7,7 @@
 
 import { metadataBoolean, metadataString } from '../../formats/gguf/metadata.ts';
 import { type ModelPooling, poolingOf, trainedContextOf } from '../../formats/gguf/purpose.ts';
-import { FreeholdError, invariant } from '../../lib/errors.ts';
+import { cancelled, FreeholdError, invariant } from '../../lib/errors.ts';
 import type { EmbedRequest, EmbedResult, RerankRequest, RerankResult } from '../../lib/text-model.ts';
 import { pooledResult, pooledSize, rerankTemplate, textFrame } from '../../native/embeddings.ts';
 import type { Native } from '../../native/ffi.ts';
@@ -180,7 +180,7 @@ export class Embedder {
     const preparing = this.#preparing.get(id);
     if (preparing) preparing.cancelled = true;
     const job = this.#queue.sources.find((candidate) => candidate.id === id);
-    if (job) this.#end(job, new FreeholdError('cancelled', 'The request was cancelled.'));
+    if (job) this.#end(job, cancelled());
   }
 
   /** @throws FreeholdError overloaded */
@@ -204,7 +204,7 @@ export class Embedder {
     const state = { ...place, cancelled: false };
     this.#preparing.set(id, state);
     const inputs = await tokenize(() => state.cancelled).finally(() => this.#preparing.delete(id));
-    if (state.cancelled) throw new FreeholdError('cancelled', 'The request was cancelled.');
+    if (state.cancelled) throw cancelled();
     const results = await new Promise<Float32Array[]>((resolve, reject) => {
       const lengths = inputs.map(({ length }) => length);
       this.#queue.add({ ...place, id, inputs, lengths, results: [], unfinished: inputs.length, resolve, reject });

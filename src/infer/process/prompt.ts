@@ -2,7 +2,7 @@
 // between them is tokenized in one run, so that tokens across a piece's border are the ones the model was trained on.
 // Where a native tokenizer joins plain text to a control token all the same, that place is spelled out. What cannot fit
 // the context is refused before it is tokenized, or as soon as that is known.
-import { FreeholdError } from '../../lib/errors.ts';
+import { cancelled, FreeholdError } from '../../lib/errors.ts';
 import type { PromptPiece } from './chat-template.ts';
 
 /** What this file needs of a model's vocabulary. */
@@ -124,7 +124,7 @@ export function createPromptTokenizer(vocabulary: PromptVocabulary, templateSour
             if (sliced < sliceLength) continue;
             sliced = 0;
             await new Promise(setImmediate);
-            if (isCancelled()) throw new FreeholdError('cancelled', 'The request was cancelled.');
+            if (isCancelled()) throw cancelled();
           }
           from = to;
         }
