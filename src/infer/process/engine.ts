@@ -2,13 +2,13 @@
 // as much of the waiting prompts as the pace permits; a long prompt is computed in a lane of its own, and rounds take
 // place in its pauses. Knows tokens, slots and requests; nothing of HTTP or processes. `process/main.ts` feeds it and
 // carries its events away.
-import { invariant } from '../../lib/errors.ts';
+import { cancelled, invariant } from '../../lib/errors.ts';
 import type { GenerateEvent, GenerateRequest } from '../../lib/text-model.ts';
 import type { LoraAdapter } from '../../native/adapters.ts';
 import type { Batch, Context, Model, Vocabulary } from '../../native/llama.ts';
 import type { EngineStats } from '../protocol.ts';
 import type { Ending } from './answer.ts';
-import { cancelled, Intake, type IntakeOptions } from './intake.ts';
+import { Intake, type IntakeOptions } from './intake.ts';
 import { Pace } from './pace.ts';
 import { PromptPlanner, promptBlock } from './planner.ts';
 import type { PromptLane } from './prompt-lane.ts';

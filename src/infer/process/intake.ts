@@ -1,6 +1,6 @@
 // From a request to one that may begin: its prompt rendered and tokenized, its sampler, what its answer is held to, its
 // adapter. Takes its time away from the rounds of the engine. Knows nothing of slots.
-import { FreeholdError } from '../../lib/errors.ts';
+import { cancelled, FreeholdError } from '../../lib/errors.ts';
 import type { GenerateRequest } from '../../lib/text-model.ts';
 import type { LoraAdapter } from '../../native/adapters.ts';
 import type { Model, Vocabulary } from '../../native/llama.ts';
@@ -140,8 +140,4 @@ export class Intake {
     if (this.#options.constrain) return this.#options.constrain(responseSchema, signal);
     throw new FreeholdError('unsupported', 'This model cannot be held to a schema.');
   }
-}
-
-export function cancelled(): FreeholdError {
-  return new FreeholdError('cancelled', 'The request was cancelled.');
 }
