@@ -97,6 +97,23 @@ describe('a model process', () => {
     expect(model.history.at(-1)).toBe(4);
   });
 
+  it('does not go by what others did while nothing was to be computed', () => {
+    let atMs = 0;
+    let allBusyMs = 0;
+    const look = () => ({ atMs, allBusyMs, ownBusyMs: 0 });
+    const governor = createThreadGovernor(0, { cores: 2, look, clock: () => atMs });
+    expect(governor.threads()).toBe(2);
+    governor.idle();
+    // another program has both cores for ten seconds, and is gone
+    atMs += 10_000;
+    allBusyMs += 20_000;
+    expect(governor.threads()).toBe(2);
+    // it is back: the next look shows it
+    atMs += 300;
+    allBusyMs += 600;
+    expect(governor.threads()).toBe(1);
+  });
+
   it('keeps one thread on a machine that is overrun', () => {
     const machine = createMachine(2);
     const model = machine.addModel(0, forEver);

@@ -64,6 +64,8 @@ export function createThreadGovernor(most: number, options: ThreadGovernorOption
   /** More than this is of no use: what is left of a share goes to others. */
   let useful = limit;
   let reported = false;
+  /** Nothing was computed since the last look. */
+  let rested = false;
 
   const share = (strangersCores: number, others: readonly Peer[]) => {
     const id = peers?.id ?? '';
@@ -72,6 +74,13 @@ export function createThreadGovernor(most: number, options: ThreadGovernorOption
   };
   const lookAgain = () => {
     const now = look();
+    if (rested) {
+      // what others did in the meantime says nothing about now; what they do shows at the next look
+      rested = false;
+      last = now;
+      current = share(0, peers?.others() ?? []);
+      return;
+    }
     const passedMs = now.atMs - last.atMs;
     const usedCores = (now.ownBusyMs - last.ownBusyMs) / passedMs;
     const others = peers?.others() ?? [];
@@ -98,6 +107,7 @@ export function createThreadGovernor(most: number, options: ThreadGovernorOption
     idle() {
       peers?.leave();
       reported = false;
+      rested = true;
     },
   };
 }
