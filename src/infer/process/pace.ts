@@ -6,7 +6,7 @@ const averageStretch = 2.2;
 /** ... but a prompt gets at least this share of the time of a step, ... */
 const leastShare = 0.25;
 /** ... unless few answers run and many prompts wait: each prompt that waits weighs as much as so many answers, ... */
-const answersPerPrompt = 3;
+const answersPerPrompt = 7;
 /** ... up to this pause. */
 const longestPauseMs = 500;
 /** Nobody minds when the next token of an answer comes within this time. */
