@@ -128,7 +128,7 @@ export class PromptPlanner {
   }
 }
 
-export function countByTenant(requests: Iterable<{ tenant: string }>): Map<string, number> {
+function countByTenant(requests: Iterable<{ tenant: string }>): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { tenant } of requests) counts.set(tenant, (counts.get(tenant) ?? 0) + 1);
   return counts;

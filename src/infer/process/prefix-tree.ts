@@ -115,7 +115,7 @@ export class PrefixTree {
     return upper;
   }
 
-  /** Only leaves can go; a node is never used later than its parent. */
+  /** Only leaves go: what stands behind a node is of no use without it. */
   #evict(): void {
     while (this.#bytes > this.#limitBytes) {
       let oldest: Node | undefined;
