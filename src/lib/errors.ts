@@ -51,6 +51,7 @@ export const errorKinds = {
   checksum_mismatch: kind(502, false, 'A downloaded file is not the one that was promised.'),
   source_refused: kind(403, false, 'A source of a model asks for a token or a licence, or does not know the model.'),
   source_unreachable: kind(502, true, 'None of the sources of a model could be reached.'),
+  graph_invalid: kind(500, false, 'A tensor graph was written down wrongly: shapes or types that do not go together.'),
   native_library_missing: kind(500, false, 'The ggml and llama libraries were not found.'),
   native_library_untrusted: kind(500, false, 'A native library is not the one this release was tested with.'),
   native_disposed: kind(500, false, 'A native handle was used after it was disposed.'),
