@@ -20,7 +20,9 @@ function installed(contender: Contender, install: boolean): Contender {
   const entry = path.join(peersDir, 'node_modules', contender.name, 'package.json');
   if (!existsSync(entry) && install) {
     process.stderr.write('installing the peers: npm --prefix bench/peers install\n');
-    spawnSync('npm', ['--prefix', peersDir, 'install', '--no-save', '--omit=optional', '--no-audit', '--no-fund'], { stdio: ['ignore', 'ignore', 'inherit'] });
+    spawnSync('npm', ['--prefix', peersDir, 'install', '--no-save', '--omit=optional', '--no-audit', '--no-fund'], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
   }
   return existsSync(entry) ? contender : { ...contender, absent: 'not installed: npm --prefix bench/peers install' };
 }
