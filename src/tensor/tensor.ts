@@ -20,8 +20,8 @@ export type Op =
   | { kind: 'input'; name: string }
   | { kind: 'state'; name: string; trainable: boolean }
   | { kind: 'fill'; value: number }
-  | { kind: UnaryKind }
-  | { kind: BinaryKind }
+  | Plain<UnaryKind>
+  | Plain<BinaryKind>
   | { kind: 'scale'; factor: number; offset: number }
   | { kind: 'clamp'; min: number; max: number }
   | { kind: 'swiglu' }
@@ -63,8 +63,14 @@ export type UnaryKind =
 export type BinaryKind = 'add' | 'sub' | 'mul' | 'div';
 export type OpKind = Op['kind'];
 
-/** Gradient of a loss by each input, given that by the output; undefined where an input has none. */
-export type GradientRule = (gradient: Tensor) => readonly (Tensor | undefined)[];
+/** One member a kind, so that a switch can tell that it knows all of them. */
+type Plain<Kind> = Kind extends string ? { kind: Kind } : never;
+
+/**
+ * Gradient of a loss by each source, given that by the result; undefined where a source has none.
+ * @param needed which sources are asked for; what is given for another is dropped
+ */
+export type GradientRule = (gradient: Tensor, needed: readonly boolean[]) => readonly (Tensor | undefined)[];
 
 /** A value that will be computed. Made by the functions of ops.ts only. */
 export interface Tensor {
