@@ -40,7 +40,8 @@ export const errorKinds = {
   // files, libraries and downloads
   gguf_invalid: kind(422, false, 'The file is not a valid GGUF; the message says which field is wrong.'),
   file_not_found: kind(404, false, 'No such file.'),
-  in_use: kind(409, true, 'Another process works on the same model; try again when it is done.'),
+  name_taken: kind(409, false, 'Something of that name, or in that folder, is here already.'),
+  in_use: kind(409, true, 'Another process works on the same model or run; try again when it is done.'),
   file_io: kind(500, false, 'The operating system refused a read or a write.'),
   disk_full: kind(507, false, 'There is not enough free disk space.'),
   download_failed: kind(
@@ -52,6 +53,13 @@ export const errorKinds = {
   source_refused: kind(403, false, 'A source of a model asks for a token or a licence, or does not know the model.'),
   source_unreachable: kind(502, true, 'None of the sources of a model could be reached.'),
   graph_invalid: kind(500, false, 'A tensor graph was written down wrongly: shapes or types that do not go together.'),
+  data_invalid: kind(422, false, 'A text or pool to train on is empty, binary or broken; the message says where.'),
+  run_invalid: kind(422, false, 'The settings of a training run are not valid, or were changed by hand.'),
+  training_diverged: kind(
+    500,
+    false,
+    'The loss of a training run exploded or is no number; the last good checkpoint is there.',
+  ),
   native_library_missing: kind(500, false, 'The ggml and llama libraries were not found.'),
   native_library_untrusted: kind(500, false, 'A native library is not the one this release was tested with.'),
   native_disposed: kind(500, false, 'A native handle was used after it was disposed.'),

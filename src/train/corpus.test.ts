@@ -1,0 +1,162 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import * as fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { checkCorpus, cutBefore, findTextFiles, readPieces } from './corpus.ts';
+import { faultOf, firstInvalid } from './utf8.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'freehold-corpus-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function put(name: string, content: string | Uint8Array): string {
+  const file = path.join(folder, name);
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, content);
+  return file;
+}
+
+async function documentsOf(...sources: string[]): Promise<string[]> {
+  const documents: string[] = [];
+  let parts: Uint8Array[] = [];
+  for (const file of await findTextFiles(sources)) {
+    for await (const { bytes, endsDocument } of readPieces(file)) {
+      parts.push(bytes);
+      if (!endsDocument) continue;
+      documents.push(Buffer.concat(parts).toString('utf8'));
+      parts = [];
+    }
+  }
+  expect(parts).toEqual([]);
+  return documents;
+}
+
+const check = async (...sources: string[]) => await checkCorpus(await findTextFiles(sources));
+
+describe('documents', () => {
+  it('are whole files, and lines of JSONL, found in folders in the order of their paths', async () => {
+    put('b.txt', '\ufeffzwei');
+    put('a/deep/x.md', 'eins');
+    put('c.jsonl', '{"text":"drei\\u00e9"}\n\n{"text":"  "}\n{"text":"vier","id":4}');
+    put('d.pdf', '%PDF');
+    put('.hidden.txt', 'no');
+    put('empty.txt', '');
+    expect(await documentsOf(folder)).toEqual(['eins', 'zwei', 'dreié', 'vier']);
+    expect(await check(folder)).toEqual({
+      files: 3,
+      documents: 4,
+      bytes: 4 + 4 + 6 + 4,
+      emptyFiles: [path.join(folder, 'empty.txt')],
+    });
+  });
+
+  it('may be a file of any ending that is named itself, and are there once when named twice', async () => {
+    const file = put('notes.html', 'x');
+    expect(await documentsOf(file, file)).toEqual(['x']);
+  });
+
+  it('come in pieces of a megabyte, whatever is in them, and lose nothing', async () => {
+    const line = 'a'.repeat(100 << 20);
+    put('one-line.txt', line);
+    let largest = 0;
+    let total = 0;
+    for (const file of await findTextFiles([folder])) {
+      for await (const { bytes } of readPieces(file)) {
+        largest = Math.max(largest, bytes.length);
+        total += bytes.length;
+      }
+    }
+    expect(total).toBe(100 << 20);
+    expect(largest).toBeLessThanOrEqual(2 << 20);
+  });
+
+  it('keep characters whole across pieces', async () => {
+    const text = '漢字🙂'.repeat(300_000);
+    put('han.txt', text);
+    put('lines.jsonl', JSON.stringify({ text }));
+    for (const file of await findTextFiles([folder])) {
+      for await (const { bytes } of readPieces(file)) expect(firstInvalid(bytes)).toBe(bytes.length);
+    }
+    expect(await documentsOf(folder)).toEqual([text, text]);
+  });
+});
+
+describe('cutBefore', () => {
+  it('cuts before a word that begins a line, else before a space between words, else between characters', () => {
+    const cut = (text: string) => {
+      const bytes = Buffer.from(text);
+      return bytes.subarray(0, cutBefore(bytes, bytes.length)).toString('utf8');
+    };
+    expect(cut('one two\nthree four\n\n five')).toBe('one two\n');
+    expect(cut('one two three, ')).toBe('one two');
+    expect(cut('!!!')).toBe('!!!');
+    const half = Buffer.from('ab🙂').subarray(0, 4);
+    expect(cutBefore(half, 4)).toBe(2);
+  });
+});
+
+describe('bad input is named', () => {
+  const refused = async (message: string, ...sources: string[]) =>
+    await expect(check(...sources)).rejects.toMatchObject({
+      code: 'data_invalid',
+      message: expect.stringContaining(message),
+    });
+
+  it('empty files, and folders without text', async () => {
+    await refused('is empty', put('empty.txt', ''));
+    await refused('is empty', put('blank.txt', ' \n\t\n'));
+    mkdirSync(path.join(folder, 'nothing'));
+    await refused('There is no text in', path.join(folder, 'nothing'));
+  });
+
+  it('binary files', async () => {
+    await refused('a zero byte at 5', put('a.txt', 'hello\0there'));
+    await refused('control characters from byte 2', put('b.txt', `ok${'\u0001\u0002'.repeat(50)}`));
+  });
+
+  it('text that is not UTF-8, with the byte', async () => {
+    const file = put('latin.txt', Buffer.from(`${'x'.repeat(3 << 20)}caf\u00e9 olé`, 'latin1'));
+    await refused(`${file} is not UTF-8: byte ${(3 << 20) + 3}`, file);
+    await refused('byte 4 begins no character', put('cut.txt', Buffer.from('good🙂').subarray(0, 6)));
+  });
+
+  it('lines that are no JSON, or have no text', async () => {
+    await refused('Line 2 of', put('a.jsonl', '{"text":"x"}\n{"text":'));
+    await refused('no field "text"', put('b.jsonl', '{"body":"x"}'));
+    await refused('byte 10 begins no character', put('c.jsonl', Buffer.from('{"text":"aé"}', 'latin1')));
+  });
+
+  it('what is not there or may not be read', async () => {
+    await expect(check(path.join(folder, 'no.txt'))).rejects.toMatchObject({ code: 'file_not_found' });
+    const locked = put('locked.txt', 'x');
+    chmodSync(locked, 0);
+    // a superuser may read everything
+    if (process.getuid?.() !== 0) await expect(check(locked)).rejects.toMatchObject({ code: 'file_io' });
+  });
+});
+
+it('finds the first byte that is not UTF-8 as the platform does', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 12 }), fc.string({ unit: 'binary', maxLength: 6 }), (noise, text) => {
+      const good = Buffer.from(text);
+      const bytes = Buffer.concat([good, noise]);
+      const at = firstInvalid(bytes);
+      const decodes = (part: Uint8Array) => {
+        try {
+          new TextDecoder('utf-8', { fatal: true }).decode(part);
+          return true;
+        } catch {
+          return false;
+        }
+      };
+      expect(decodes(bytes.subarray(0, at))).toBe(true);
+      expect(at === bytes.length).toBe(decodes(bytes));
+      expect(at).toBeGreaterThanOrEqual(good.length);
+      if (faultOf(bytes)?.kind === 'not-utf8') expect(faultOf(bytes)?.at).toBe(at);
+    }),
+    { numRuns: 500 },
+  );
+});
