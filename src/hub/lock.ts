@@ -1,18 +1,13 @@
 // One pull of a model at a time, across processes: a lock file that names its holder. The lock of a process that died
 // is taken over. Knows processes and one file; not what is being protected.
-import { readFileSync } from 'node:fs';
 import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
-import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '../lib/ids.ts';
+import { lives, type ProcessIdentity, thisProcess } from '../lib/process-identity.ts';
 import { diskError } from './disk.ts';
 
-interface Holder {
+interface Holder extends ProcessIdentity {
   token: string;
-  pid: number;
-  host: string;
-  /** When the process started, where the system tells: process numbers are used again. */
-  started: string | undefined;
 }
 
 /** A holder touches its file this often; on another host silence of `foreignSilenceMs` means it is gone. */
@@ -48,7 +43,7 @@ export async function takeLock(
  * @throws FreeholdError file_io, disk_full
  */
 export async function tryLock(file: string): Promise<(() => Promise<void>) | undefined> {
-  const mine: Holder = { token: newId('lock'), pid: process.pid, host: os.hostname(), started: startOf(process.pid) };
+  const mine: Holder = { token: newId('lock'), ...thisProcess() };
   for (;;) {
     if (await create(file, mine)) return hold(file, mine);
     const holder = await readHolder(file);
@@ -101,9 +96,8 @@ async function isGone(file: string, holder: Holder | undefined): Promise<boolean
   const touched = await stat(file).catch(() => undefined);
   const silentMs = touched ? Date.now() - touched.mtimeMs : 0;
   if (!holder) return silentMs > 2000;
-  if (holder.host !== os.hostname()) return silentMs > foreignSilenceMs;
-  if (!isAlive(holder.pid)) return true;
-  return holder.started !== undefined && holder.started !== startOf(holder.pid);
+  const alive = lives(holder);
+  return alive === undefined ? silentMs > foreignSilenceMs : !alive;
 }
 
 /**
@@ -130,24 +124,4 @@ async function takeAway(file: string, dead: Holder | undefined): Promise<boolean
     await rm(claim, { force: true });
   }
   return true;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** Start time of a process in clock ticks since boot, from Linux's /proc; undefined elsewhere. */
-function startOf(pid: number): string | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // the second field is the command in parentheses and may hold anything; the start is the 20th after it
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
-  }
 }

@@ -60,6 +60,7 @@ export const errorKinds = {
     false,
     'The loss of a training run exploded or is no number; the last good checkpoint is there.',
   ),
+  run_failed: kind(500, false, 'The process of a training run could not be started; its log says more.'),
   native_library_missing: kind(500, false, 'The ggml and llama libraries were not found.'),
   native_library_untrusted: kind(500, false, 'A native library is not the one this release was tested with.'),
   native_disposed: kind(500, false, 'A native handle was used after it was disposed.'),

@@ -28,9 +28,39 @@ export interface SessionsTable {
   expires_at: number;
 }
 
+/** What is written down of a job's state; that its process died is not, and is told from its lease. */
+export type StoredJobState = 'queued' | 'running' | 'paused' | 'succeeded' | 'failed' | 'cancelled';
+
+export interface JobsTable {
+  id: string;
+  /** What the job does: `train`. */
+  kind: string;
+  /** Unique among the jobs of a kind. */
+  name: string;
+  /** Where its files lie, relative to the home folder. */
+  folder: string;
+  state: StoredJobState;
+  requested: 'pause' | 'stop' | null;
+  /** JSON of the kind's own shape. */
+  progress: string | null;
+  /** JSON of an ErrorRecord. */
+  error: string | null;
+  /** Random; who holds it works on the job. */
+  lease: string | null;
+  lease_until: number;
+  heartbeat_at: number | null;
+  pid: number | null;
+  pid_started: string | null;
+  host: string | null;
+  created_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+}
+
 export interface Schema {
   api_keys: ApiKeysTable;
   sessions: SessionsTable;
+  jobs: JobsTable;
 }
 
 /** Migration n takes a database from version n to version n + 1. */
@@ -55,5 +85,27 @@ export const migrations: readonly (readonly string[])[] = [
        expires_at integer not null
      )`,
     'create index sessions_by_key on sessions (key_id)',
+  ],
+  [
+    `create table jobs (
+       id text primary key,
+       kind text not null,
+       name text not null,
+       folder text not null unique,
+       state text not null check (state in ('queued', 'running', 'paused', 'succeeded', 'failed', 'cancelled')),
+       requested text check (requested in ('pause', 'stop')),
+       progress text,
+       error text,
+       lease text,
+       lease_until integer not null,
+       heartbeat_at integer,
+       pid integer,
+       pid_started text,
+       host text,
+       created_at integer not null,
+       started_at integer,
+       finished_at integer,
+       unique (kind, name)
+     )`,
   ],
 ];
