@@ -68,16 +68,18 @@ export interface ParameterSpec {
  */
 export function checkModelConfig(config: ModelConfig): ModelConfig {
   const parsed = modelConfigSchema.safeParse(config);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw invalid(`${issue?.path.join('.')} is not possible: ${issue?.message}`);
-  }
+  if (!parsed.success) throw invalid(firstIssue(parsed.error));
   const { heads, kvHeads, headSize } = config;
   if (headSize % 2 !== 0) throw invalid(`the head size is ${headSize}, expected an even number: RoPE turns pairs`);
   if (heads % kvHeads !== 0) {
     throw invalid(`${kvHeads} heads of keys and values do not divide ${heads} heads of queries`, divisorsHint(heads));
   }
   return config;
+}
+
+/** e.g. `learningRates.matrix: Too small: expected number to be >0` */
+export function firstIssue({ issues: [issue] }: z.ZodError): string {
+  return [...(issue?.path.length ? [issue.path.join('.')] : []), issue?.message].join(': ');
 }
 
 /** Says which numbers would have divided. */

@@ -3,7 +3,7 @@
 // After nanochat (Karpathy 2025); where its rules were measured and where ours differ: docs/decisions/training-models.md.
 import { z } from 'zod';
 import { FreeholdError } from '../lib/errors.ts';
-import { checkModelConfig, divisorsHint, invalid, type ModelConfig, modelConfigSchema } from './config.ts';
+import { checkModelConfig, divisorsHint, firstIssue, invalid, type ModelConfig, modelConfigSchema } from './config.ts';
 import { multipliedParameters } from './costs.ts';
 
 const positive = z.number().positive();
@@ -149,7 +149,11 @@ function headsOf(width: number, headSize?: number): number {
 }
 
 function tokenBudget(model: ModelConfig, given: Overrides, text: TextSize): number {
-  if (given.tokens !== undefined) return given.tokens;
+  if (given.tokens !== undefined) {
+    if (!Number.isSafeInteger(given.tokens) || given.tokens < 1)
+      throw invalid(`training on ${given.tokens} tokens, expected a whole number from 1 on`);
+    return given.tokens;
+  }
   const wanted = (given.tokensPerParameter ?? 12) * multipliedParameters(model);
   return Math.max(1, Math.min(wanted, (text.tokens ?? Number.POSITIVE_INFINITY) * (given.mostEpochs ?? 4)));
 }
@@ -211,11 +215,7 @@ function decayStepsOf(kind: Recipe['schedule']['kind'], steps: number, warmupSte
 export function checkRecipe(value: unknown): Recipe {
   const parsed = recipeSchema.safeParse(value);
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new FreeholdError(
-      'config_invalid',
-      `The recipe of a run is not valid: ${issue?.path.join('.')}: ${issue?.message}.`,
-    );
+    throw new FreeholdError('config_invalid', `The recipe of a run is not valid: ${firstIssue(parsed.error)}.`);
   }
   const recipe = parsed.data;
   checkModelConfig(recipe.model);

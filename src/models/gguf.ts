@@ -25,7 +25,7 @@ const text = (value: string): GgufEntry => ({ type: 'string', value });
  * Continues a text: what people wrote and what the model wrote stand one after the other, with nothing between. For models that
  * never saw a conversation.
  */
-export const continuationTemplate = `{% for message in messages %}{{ message['content'] }}{% endfor %}`;
+export const continuationTemplate = `{% for message in messages %}{{ message['content'] }}{% if message['role'] == 'system' %}{{ '\\n\\n' }}{% endif %}{% endfor %}`;
 
 export interface ModelGgufOptions {
   /** `general.name` */

@@ -1,6 +1,7 @@
 // Models, contexts and batches of libllama as typed, disposable objects. Knows nothing of chat or sampling.
 import path from 'node:path';
 import koffi from 'koffi';
+import { ggmlTypeByName } from '../formats/gguf/types.ts';
 import { FreeholdError, invariant } from '../lib/errors.ts';
 import { type LoraAdapter, setAdapters } from './adapters.ts';
 import { CpuThreadpool } from './cpu.ts';
@@ -186,6 +187,10 @@ export interface ContextOptions {
   unified?: boolean;
   /** Cells of that one buffer. Default contextTokens * sequences. */
   cells?: number;
+  /** Type of the cached keys and values. Default f16 */
+  cacheType?: 'f16' | 'f32';
+  /** Whether scores and softmax of attention are one operation. Default: where the device has one. */
+  flashAttention?: boolean;
   /** Gives pooled results of sequences (see `embeddings.ts`) in place of logits. Every token of a batch then wants its logits. */
   pooling?: Pooling;
   /**
@@ -269,6 +274,13 @@ export class Context {
     bytes.writeInt32LE(threads, contextParams.n_threads);
     bytes.writeInt32LE(threads, contextParams.n_threads_batch);
     bytes.writeUInt8(options.unified ? 1 : 0, contextParams.kv_unified);
+    if (options.cacheType !== undefined) {
+      const type = ggmlTypeByName(options.cacheType)?.id ?? 0;
+      bytes.writeInt32LE(type, contextParams.type_k);
+      bytes.writeInt32LE(type, contextParams.type_v);
+    }
+    if (options.flashAttention !== undefined)
+      bytes.writeInt32LE(options.flashAttention ? 1 : 0, contextParams.flash_attn_type);
     if (options.pooling) {
       bytes.writeUInt8(1, contextParams.embeddings);
       bytes.writeInt32LE(poolingTypes[options.pooling], contextParams.pooling_type);
