@@ -15,6 +15,7 @@ interface CpuFunctions {
   create: (params: Buffer) => Pointer;
   free: (pool: Pointer) => void;
   pause: ((pool: Pointer) => void) | undefined;
+  attachToBackend: ((backend: Pointer, pool: Pointer) => void) | undefined;
 }
 
 const functionsOf = new WeakMap<Native, CpuFunctions | null>();
@@ -51,10 +52,13 @@ function findCpuFunctions({ ggml }: Native): CpuFunctions | null {
     const createType = koffi.proto('void* freehold_threadpool_new(void* params)');
     const freeType = koffi.proto('void freehold_threadpool_free(void* pool)');
     const file = cpuLibrary();
+    const attach = ggml.ggml_backend_reg_get_proc_address(registry, 'ggml_backend_cpu_set_threadpool');
+    const attachType = koffi.proto('void freehold_set_threadpool(void* backend, void* pool)');
     return {
       create: (params) => koffi.call(create, createType, params),
       free: (pool) => koffi.call(free, freeType, pool),
       pause: file ? koffi.load(file).func('void ggml_threadpool_pause(void* pool)') : undefined,
+      attachToBackend: attach ? (backend, pool) => koffi.call(attach, attachType, backend, pool) : undefined,
     };
   }
   return null;
@@ -101,6 +105,11 @@ export class CpuThreadpool {
 
   attach(context: Pointer): void {
     this.#native.llama.llama_attach_threadpool(context, this.#handle.pointer, null);
+  }
+
+  /** For graphs of a CPU backend; the pool must outlive it. */
+  attachToBackend(backend: Pointer): void {
+    this.#functions.attachToBackend?.(backend, this.#handle.pointer);
   }
 
   /** Puts the threads to sleep; the next graph wakes them. */

@@ -1,0 +1,582 @@
+// Graphs of ggml tensors on one device: blocks of tensors that stay, graphs whose intermediate values share planned memory, and the
+// calls that add operations. Sizes are ggml's: `ne[0]` is the innermost. Knows no model, no gradient and no other room's tensors.
+import { FreeholdError, invariant } from '../lib/errors.ts';
+import { CpuThreadpool, setBackendThreads } from './cpu.ts';
+import { type Device, listDevices, mainDevice } from './devices.ts';
+import { availableThreads, callAsync, type Native } from './ffi.ts';
+import { ggmlTypes } from './graph.ts';
+import { Handle, type Pointer } from './handle.ts';
+import { type TensorFunctions, tensorFunctions } from './tensor-functions.ts';
+
+export type StorageType = 'f32' | 'f16' | 'bf16' | 'i32';
+/** Sizes or strides in numbers (not bytes), innermost first. */
+export type Four = readonly [number, number, number, number];
+
+export const bytesOf: Record<StorageType, number> = { f32: 4, f16: 2, bf16: 2, i32: 4 };
+
+/** A tensor of a block or of a graph; gone with it. Its numbers are contiguous but in views. */
+export interface NativeTensor {
+  readonly type: StorageType;
+  readonly ne: Four;
+}
+
+/** Where the numbers of a view lie within a contiguous tensor. */
+export interface Layout {
+  readonly ne: Four;
+  readonly strides: Four;
+  readonly offset: number;
+}
+
+export type NativeUnary = 'sqr' | 'sqrt' | 'exp' | 'log' | 'tanh' | 'sigmoid' | 'silu' | 'relu' | 'step';
+export type NativeBinary = 'add' | 'sub' | 'mul' | 'div';
+
+export interface RopeOptions {
+  /** How numbers of a head are paired: neighbours, or first half with second half. */
+  pairing: 'adjacent' | 'halves';
+  base: number;
+  inverse: boolean;
+}
+
+const pointers = new WeakMap<NativeTensor, { pointer: Pointer; owner: Handle }>();
+
+function register(pointer: Pointer, owner: Handle, type: StorageType, ne: Four): NativeTensor {
+  invariant(pointer, 'ggml gives a tensor');
+  const tensor: NativeTensor = { type, ne };
+  pointers.set(tensor, { pointer, owner });
+  return tensor;
+}
+
+/** @throws FreeholdError native_disposed */
+function pointerOfTensor(tensor: NativeTensor): Pointer {
+  const found = pointers.get(tensor);
+  invariant(found, 'the tensor was made in this room');
+  invariant(found.owner.pointer, 'its block or graph lives');
+  return found.pointer;
+}
+
+export interface TensorBackendOptions {
+  /** `auto`: the graphics card where there is one. Default auto */
+  device?: 'cpu' | 'auto';
+  /** Of the processor; fixed for the life of the backend. Default: one a core */
+  threads?: number;
+}
+
+/** One device, opened for computing. Disposing it disposes its blocks and graphs. */
+export class TensorBackend {
+  readonly device: Device;
+  readonly threads: number;
+  readonly #native: Native;
+  readonly #functions: TensorFunctions;
+  readonly #devicePointer: Pointer;
+  readonly #handle: Handle;
+  /** Settles when the last run that was asked for has ended. */
+  #lastRun: Promise<unknown> = Promise.resolve();
+  #runs = 0;
+
+  /** @throws FreeholdError model_failed when the device cannot be opened */
+  constructor(native: Native, options: TensorBackendOptions = {}) {
+    const { ggml } = native;
+    const wanted = options.device ?? 'auto';
+    const device = wanted === 'auto' ? mainDevice(native) : listDevices(native).find(({ type }) => type === 'cpu');
+    invariant(device, 'ggml always has a processor');
+    this.#native = native;
+    this.#functions = tensorFunctions(native);
+    this.device = device;
+    this.threads = device.type === 'cpu' ? (options.threads ?? availableThreads()) : 1;
+    this.#devicePointer = ggml.ggml_backend_dev_get(device.index);
+    const pointer = ggml.ggml_backend_dev_init(this.#devicePointer, null);
+    if (!pointer) throw new FreeholdError('model_failed', `The device ${device.name} cannot be opened.`);
+    let pool: CpuThreadpool | undefined;
+    if (device.type === 'cpu') {
+      setBackendThreads(native, this.#devicePointer, pointer, this.threads);
+      pool = CpuThreadpool.create(native, this.threads);
+      pool?.attachToBackend(pointer);
+    }
+    this.#handle = new Handle('tensor backend', pointer, (backend) => {
+      ggml.ggml_backend_free(backend);
+      pool?.dispose();
+    });
+  }
+
+  /** Whether a graph computes, or waits to. */
+  get running(): boolean {
+    return this.#runs > 0;
+  }
+
+  /**
+   * Tensors that stay until the block is disposed, zero at first.
+   * @param what for the message when they do not fit
+   * @throws FreeholdError does_not_fit
+   */
+  allocate(what: string, specs: readonly { type: StorageType; ne: Four }[]): TensorBlock {
+    const { ggml } = this.#native;
+    const functions = this.#functions;
+    const context = this.newContext(specs.length, 0);
+    const tensors = specs.map(({ type, ne }) =>
+      ggml.ggml_new_tensor(context, ggmlTypes[type], 4, BigInt64Array.from(ne.map(BigInt))),
+    );
+    const type = functions.ggml_backend_get_default_buffer_type(this.#handle.pointer);
+    const sizeBytes = Number(functions.ggml_backend_alloc_ctx_tensors_from_buft_size(context, type));
+    try {
+      this.checkFits(what, sizeBytes);
+    } catch (error) {
+      ggml.ggml_free(context);
+      throw error;
+    }
+    const buffer = ggml.ggml_backend_alloc_ctx_tensors(context, this.#handle.pointer);
+    if (!buffer) {
+      ggml.ggml_free(context);
+      throw tooLarge(what, sizeBytes, this.freeBytes());
+    }
+    ggml.ggml_backend_buffer_clear(buffer, 0);
+    const handle = new Handle(
+      'tensor block',
+      buffer,
+      (pointer) => {
+        ggml.ggml_backend_buffer_free(pointer);
+        ggml.ggml_free(context);
+      },
+      this.#handle,
+    );
+    const made = specs.map(({ type, ne }, index) => register(tensors[index], handle, type, ne));
+    return new TensorBlock(handle, made, sizeBytes, functions);
+  }
+
+  /**
+   * An empty graph.
+   * @param capacity most tensors in it, views counted
+   */
+  graph(capacity: number): TensorGraph {
+    const context = this.newContext(capacity, capacity);
+    const functions = this.#functions;
+    const graph = functions.ggml_new_graph_custom(context, capacity, false);
+    const buffers = functions.ggml_backend_get_default_buffer_type(this.#handle.pointer);
+    const allocator = functions.ggml_gallocr_new(buffers);
+    const handle = new Handle(
+      'tensor graph',
+      context,
+      (pointer) => {
+        functions.ggml_gallocr_free(allocator);
+        this.#native.ggml.ggml_free(pointer);
+      },
+      this.#handle,
+    );
+    const place = (what: string): number => {
+      const size = [0];
+      functions.ggml_gallocr_reserve_n_size(allocator, graph, null, null, size);
+      this.checkFits(what, Number(size[0]));
+      if (!functions.ggml_gallocr_reserve(allocator, graph) || !functions.ggml_gallocr_alloc_graph(allocator, graph))
+        throw tooLarge(what, Number(size[0]), this.freeBytes());
+      return Number(functions.ggml_gallocr_get_buffer_size(allocator, 0));
+    };
+    return new TensorGraph({
+      native: this.#native,
+      functions,
+      handle,
+      graph,
+      capacity,
+      place,
+      supports: (tensor) => this.#native.ggml.ggml_backend_dev_supports_op(this.#devicePointer, tensor) as boolean,
+      run: (work) => this.#inTurn(work),
+      backend: () => this.#handle.pointer,
+      deviceName: this.device.name,
+    });
+  }
+
+  /** Bytes that can be allocated now. */
+  freeBytes(): number {
+    if (this.device.type === 'cpu') return process.availableMemory();
+    return listDevices(this.#native)[this.device.index]?.freeBytes ?? 0;
+  }
+
+  dispose(): void {
+    this.#handle.dispose();
+  }
+
+  private newContext(tensors: number, nodes: number): Pointer {
+    const functions = this.#functions;
+    invariant(this.#handle.pointer, 'the backend lives');
+    const overhead = Number(functions.ggml_tensor_overhead());
+    const graph = nodes === 0 ? 0 : Number(functions.ggml_graph_overhead_custom(nodes, false));
+    const context = this.#native.ggml.ggml_init({
+      mem_size: (tensors + 1) * overhead + graph,
+      mem_buffer: null,
+      no_alloc: true,
+    });
+    invariant(context, 'ggml gives a context');
+    return context;
+  }
+
+  // an overcommitting system gives out more memory than there is and ends the process later
+  private checkFits(what: string, sizeBytes: number): void {
+    const free = this.freeBytes();
+    if (sizeBytes > free) throw tooLarge(what, sizeBytes, free);
+  }
+
+  /** One graph at a time: they share the threads. */
+  async #inTurn<T>(work: (backend: Pointer) => Promise<T>): Promise<T> {
+    this.#runs += 1;
+    const turn = this.#lastRun.then(() => this.#handle.whileBusy(work));
+    this.#lastRun = turn.catch(() => {});
+    try {
+      return await turn;
+    } finally {
+      this.#runs -= 1;
+    }
+  }
+}
+
+function tooLarge(what: string, sizeBytes: number, freeBytes: number): FreeholdError {
+  const megabytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20).toLocaleString('en-US')} MiB`;
+  return new FreeholdError(
+    'does_not_fit',
+    `${what} need ${megabytes(sizeBytes)}; ${megabytes(freeBytes)} are free on the device.`,
+    { hint: 'A smaller batch, a shorter context or a smaller model needs less.' },
+  );
+}
+
+/** Tensors that stay. */
+export class TensorBlock {
+  readonly tensors: readonly NativeTensor[];
+  readonly sizeBytes: number;
+  readonly #handle: Handle;
+  readonly #functions: TensorFunctions;
+
+  /** Made by `TensorBackend.allocate`. */
+  constructor(handle: Handle, tensors: readonly NativeTensor[], sizeBytes: number, functions: TensorFunctions) {
+    this.#handle = handle;
+    this.tensors = tensors;
+    this.sizeBytes = sizeBytes;
+    this.#functions = functions;
+  }
+
+  /** @param values as many as the tensor has; rounded to its type */
+  write(tensor: NativeTensor, values: Float32Array | Int32Array): void {
+    const functions = this.#functions;
+    let bytes: Float32Array | Int32Array | Uint16Array = values;
+    if (tensor.type === 'f16' || tensor.type === 'bf16') {
+      bytes = new Uint16Array(values.length);
+      const convert = tensor.type === 'f16' ? functions.ggml_fp32_to_fp16_row : functions.ggml_fp32_to_bf16_row;
+      convert(values, bytes, values.length);
+    }
+    functions.ggml_backend_tensor_set(pointerOfTensor(tensor), bytes, 0, bytes.byteLength);
+  }
+
+  read(tensor: NativeTensor): Float32Array {
+    return readTensor(this.#functions, tensor);
+  }
+
+  dispose(): void {
+    this.#handle.dispose();
+  }
+}
+
+function readTensor(functions: TensorFunctions, tensor: NativeTensor): Float32Array {
+  const pointer = pointerOfTensor(tensor);
+  const count = tensor.ne.reduce((product, size) => product * size, 1);
+  invariant(tensor.type !== 'i32', 'indices are not read');
+  const values = new Float32Array(count);
+  if (tensor.type === 'f32') {
+    functions.ggml_backend_tensor_get(pointer, values, 0, values.byteLength);
+    return values;
+  }
+  const stored = new Uint16Array(count);
+  functions.ggml_backend_tensor_get(pointer, stored, 0, stored.byteLength);
+  const convert = tensor.type === 'f16' ? functions.ggml_fp16_to_fp32_row : functions.ggml_bf16_to_fp32_row;
+  convert(stored, values, count);
+  return values;
+}
+
+interface GraphParts {
+  native: Native;
+  functions: TensorFunctions;
+  handle: Handle;
+  graph: Pointer;
+  capacity: number;
+  place: (what: string) => number;
+  supports: (tensor: Pointer) => boolean;
+  run: <T>(work: (backend: Pointer) => Promise<T>) => Promise<T>;
+  backend: () => Pointer;
+  deviceName: string;
+}
+
+/** Time of one operation of a graph, run on its own. */
+export interface NodeTime {
+  op: string;
+  ne: Four;
+  seconds: number;
+}
+
+/**
+ * Operations in the order in which they were appended. First it is built, then `plan`ned once, then it runs any number of times.
+ * What an operation demands of its operands (contiguous, of one type) is the caller's to see to: ggml ends the process otherwise.
+ */
+export class TensorGraph {
+  readonly #parts: GraphParts;
+  readonly #f: TensorFunctions;
+  #count = 0;
+  #nodes: { pointer: Pointer; ne: Four }[] = [];
+
+  /** Made by `TensorBackend.graph`. */
+  constructor(parts: GraphParts) {
+    this.#parts = parts;
+    this.#f = parts.functions;
+  }
+
+  // Results. `append` puts a tensor, with what it is made from, at the end of the order of computing.
+
+  append(tensor: NativeTensor): void {
+    const pointer = pointerOfTensor(tensor);
+    this.#parts.native.ggml.ggml_build_forward_expand(this.#parts.graph, pointer);
+    this.#nodes.push({ pointer, ne: tensor.ne });
+  }
+
+  /** Keeps the memory of a tensor, and of what it is a view of, until the next run. */
+  keep(tensor: NativeTensor): void {
+    this.#f.ggml_set_output(pointerOfTensor(tensor));
+  }
+
+  /**
+   * Gives every intermediate value its place.
+   * @returns bytes of them all
+   * @throws FreeholdError does_not_fit
+   */
+  plan(what: string): number {
+    return this.#parts.place(what);
+  }
+
+  /** Computes on another thread; waits until no other graph of the backend runs. @throws FreeholdError model_failed */
+  async run(): Promise<void> {
+    const { handle, graph, native } = this.#parts;
+    await this.#parts.run(async (backend) => {
+      const status = await handle.whileBusy(() => callAsync(native.ggml.ggml_backend_graph_compute, backend, graph));
+      if (status !== 0)
+        throw new FreeholdError(
+          'model_failed',
+          `${this.#parts.deviceName} could not compute a graph (status ${status}).`,
+        );
+    });
+  }
+
+  read(tensor: NativeTensor): Float32Array {
+    return readTensor(this.#f, tensor);
+  }
+
+  /** Runs every node by itself, in order, and says how long each took. Blocks; for measuring only. */
+  profile(): NodeTime[] {
+    const { native, graph, handle } = this.#parts;
+    invariant(handle.pointer, 'the graph lives');
+    const backend = this.#parts.backend();
+    const overhead = Number(this.#f.ggml_graph_overhead_custom(8, false));
+    const context = native.ggml.ggml_init({ mem_size: overhead + 1024, mem_buffer: null, no_alloc: true });
+    const sizes = new Map(this.#nodes.map(({ pointer, ne }) => [pointer, ne]));
+    try {
+      const single = this.#f.ggml_new_graph_custom(context, 8, false);
+      return Array.from({ length: this.#f.ggml_graph_n_nodes(graph) }, (_, index) => {
+        const node = this.#f.ggml_graph_node(graph, index);
+        this.#f.ggml_graph_clear(single);
+        this.#f.ggml_graph_add_node(single, node);
+        const startedAt = process.hrtime.bigint();
+        native.ggml.ggml_backend_graph_compute(backend, single);
+        const seconds = Number(process.hrtime.bigint() - startedAt) / 1e9;
+        return { op: this.#f.ggml_op_desc(node) as string, ne: sizes.get(node) ?? [0, 0, 0, 0], seconds };
+      });
+    } finally {
+      native.ggml.ggml_free(context);
+    }
+  }
+
+  dispose(): void {
+    this.#parts.handle.dispose();
+  }
+
+  // Operations.
+
+  unary(kind: NativeUnary, x: NativeTensor): NativeTensor {
+    return this.#call(`ggml_${kind}`, x.ne, [x]);
+  }
+
+  /** @param b repeated to the sizes of `a` */
+  binary(kind: NativeBinary, a: NativeTensor, b: NativeTensor): NativeTensor {
+    return this.#call(`ggml_${kind}`, a.ne, [a, b]);
+  }
+
+  scale(x: NativeTensor, factor: number, offset: number): NativeTensor {
+    return this.#call('ggml_scale_bias', x.ne, [x], factor, offset);
+  }
+
+  /** In place. */
+  clamp(x: NativeTensor, min: number, max: number): NativeTensor {
+    return this.#call('ggml_clamp', x.ne, [x], min, max);
+  }
+
+  swiglu(gate: NativeTensor, up: NativeTensor): NativeTensor {
+    return this.#call('ggml_swiglu_split', gate.ne, [gate, up]);
+  }
+
+  siluGradient(gradient: NativeTensor, x: NativeTensor): NativeTensor {
+    return this.#call('ggml_silu_back', x.ne, [gradient, x]);
+  }
+
+  sum(x: NativeTensor): NativeTensor {
+    return this.#call('ggml_sum', [1, 1, 1, 1], [x]);
+  }
+
+  sumRows(x: NativeTensor): NativeTensor {
+    return this.#call('ggml_sum_rows', [1, x.ne[1], x.ne[2], x.ne[3]], [x]);
+  }
+
+  repeat(x: NativeTensor, ne: Four): NativeTensor {
+    return this.#call('ggml_repeat_4d', ne, [x], ...ne);
+  }
+
+  /** Sums what `repeat` would repeat. @returns (…ne) */
+  sumRepeats(x: NativeTensor, ne: Four): NativeTensor {
+    return this.#call('ggml_repeat_back', ne, [x, this.#outline(ne)]);
+  }
+
+  /** @param w (K, N, …) @param x (K, M, …) @returns (N, M, …) */
+  matmul(w: NativeTensor, x: NativeTensor): NativeTensor {
+    return this.#call('ggml_mul_mat', [w.ne[1], x.ne[1], x.ne[2], x.ne[3]], [w, x]);
+  }
+
+  /** @param a (M, K) @param b (N, K) @returns (M, N): sums over the outer size */
+  outerProduct(a: NativeTensor, b: NativeTensor): NativeTensor {
+    return this.#call('ggml_out_prod', [a.ne[0], b.ne[0], b.ne[2], b.ne[3]], [a, b]);
+  }
+
+  /** Another arrangement of the numbers of a contiguous tensor, without copying. */
+  view(x: NativeTensor, { ne, strides, offset }: Layout): NativeTensor {
+    const size = bytesOf[x.type];
+    if (offset === 0 && isPlain(ne, strides) && count(ne) === count(x.ne))
+      return ne.every((n, i) => n === x.ne[i]) ? x : this.#call('ggml_reshape_4d', ne, [x], ...ne, x.type);
+    // ggml takes the innermost stride to be one: a view whose first is another is made in an order where it is one, then turned
+    const unit = strides[0] === 1 || ne[0] === 1 ? 0 : [1, 2, 3].find((i) => strides[i] === 1 || ne[i] === 1);
+    invariant(unit !== undefined, 'one axis of a view is contiguous, or of size one');
+    const order = [unit, ...[0, 1, 2, 3].filter((i) => i !== unit)];
+    const pick = (four: Four) => order.map((i) => four[i] as number) as unknown as Four;
+    const sizes = pick(ne);
+    const [, ...outer] = pick(strides).map((stride) => stride * size);
+    const made = this.#call('ggml_view_4d', sizes, [x], ...sizes, ...outer, offset * size, x.type);
+    return unit === 0 ? made : this.#call('ggml_permute', ne, [made], ...order, x.type);
+  }
+
+  contiguous(x: NativeTensor): NativeTensor {
+    return this.#call('ggml_cont', x.ne, [x], x.type);
+  }
+
+  concat(a: NativeTensor, b: NativeTensor, axis: number): NativeTensor {
+    const ne = a.ne.map((n, i) => (i === axis ? n + (b.ne[i] as number) : n)) as unknown as Four;
+    return this.#call('ggml_concat', ne, [a, b], axis);
+  }
+
+  /** `x` with `part` added to the numbers from `offset` on. @param strides of `x` */
+  addAt(x: NativeTensor, part: NativeTensor, strides: Four, offset: number, inPlace: boolean): NativeTensor {
+    const [, ...outer] = strides.map((stride) => stride * 4);
+    return this.#call(inPlace ? 'ggml_acc_inplace' : 'ggml_acc', x.ne, [x, part], ...outer, offset * 4);
+  }
+
+  rows(table: NativeTensor, indices: NativeTensor): NativeTensor {
+    return this.#call('ggml_get_rows', [table.ne[0], indices.ne[0], 1, 1], [table, indices]);
+  }
+
+  /** @returns (…ne) */
+  rowsGradient(gradient: NativeTensor, indices: NativeTensor, ne: Four): NativeTensor {
+    return this.#call('ggml_get_rows_back', ne, [gradient, indices, this.#outline(ne)]);
+  }
+
+  /** In place. */
+  putRows(table: NativeTensor, values: NativeTensor, indices: NativeTensor): NativeTensor {
+    return this.#call('ggml_set_rows', table.ne, [table, values, indices]);
+  }
+
+  softmax(x: NativeTensor, mask: NativeTensor | undefined, factor: number): NativeTensor {
+    return this.#call('ggml_soft_max_ext', x.ne, [x, mask], factor, 0);
+  }
+
+  softmaxGradient(gradient: NativeTensor, y: NativeTensor, factor: number): NativeTensor {
+    return this.#call('ggml_soft_max_ext_back', y.ne, [gradient, y], factor, 0);
+  }
+
+  rmsNorm(x: NativeTensor, epsilon: number): NativeTensor {
+    return this.#call('ggml_rms_norm', x.ne, [x], epsilon);
+  }
+
+  rmsNormGradient(gradient: NativeTensor, x: NativeTensor, epsilon: number): NativeTensor {
+    return this.#call('ggml_rms_norm_back', x.ne, [gradient, x], epsilon);
+  }
+
+  /** @param x (D, H, T, B) @param positions (T) */
+  rope(x: NativeTensor, positions: NativeTensor, { pairing, base, inverse }: RopeOptions): NativeTensor {
+    const mode = pairing === 'adjacent' ? 0 : 2;
+    const name = inverse ? 'ggml_rope_ext_back' : 'ggml_rope_ext';
+    return this.#call(name, x.ne, [x, positions, undefined], x.ne[0], mode, 0, base, 1, 0, 1, 32, 1);
+  }
+
+  cast(x: NativeTensor, type: StorageType): NativeTensor {
+    return this.#call('ggml_cast', x.ne, [x], ggmlTypes[type], type);
+  }
+
+  /** Writes `value` into `target`. @returns a view of the target */
+  copy(value: NativeTensor, target: NativeTensor): NativeTensor {
+    return this.#call('ggml_cpy', target.ne, [value, target], target.type);
+  }
+
+  /** Writes the parameter and both moments. @returns a view of the parameter */
+  adamwStep(
+    parameter: NativeTensor,
+    gradient: NativeTensor,
+    first: NativeTensor,
+    second: NativeTensor,
+    settings: NativeTensor,
+  ): NativeTensor {
+    // ggml asks for the mark, which nothing else here looks at
+    this.#f.ggml_set_param(pointerOfTensor(parameter));
+    return this.#call('ggml_opt_step_adamw', parameter.ne, [parameter, gradient, first, second, settings]);
+  }
+
+  /** A tensor that only says sizes; it gets no memory. */
+  #outline(ne: Four): NativeTensor {
+    this.#count += 1;
+    const { native, handle } = this.#parts;
+    const pointer = native.ggml.ggml_new_tensor(handle.pointer, ggmlTypes.f32, 4, BigInt64Array.from(ne.map(BigInt)));
+    return register(pointer, handle, 'f32', ne);
+  }
+
+  /** @param rest further arguments in C's order; a last one that names a type is that of the result (else f32) */
+  #call(
+    name: keyof TensorFunctions,
+    ne: Four,
+    operands: readonly (NativeTensor | undefined)[],
+    ...rest: (number | StorageType)[]
+  ): NativeTensor {
+    const last = rest.at(-1);
+    const type = typeof last === 'string' ? last : 'f32';
+    const scalars = typeof last === 'string' ? rest.slice(0, -1) : rest;
+    this.#count += 1;
+    invariant(this.#count <= this.#parts.capacity, 'the graph holds no more tensors than was said');
+    const given = operands.map((operand) => (operand ? pointerOfTensor(operand) : null));
+    const pointer = this.#f[name](this.#parts.handle.pointer, ...given, ...scalars);
+    if (!this.#parts.supports(pointer)) {
+      throw new FreeholdError(
+        'unsupported',
+        `${this.#parts.deviceName} does not compute ${this.#f.ggml_op_desc(pointer)} of (${ne.join(', ')}) ${type}.`,
+        { hint: 'Use --device cpu.' },
+      );
+    }
+    return register(pointer, this.#parts.handle, type, ne);
+  }
+}
+
+function count(ne: Four): number {
+  return ne[0] * ne[1] * ne[2] * ne[3];
+}
+
+function isPlain(ne: Four, strides: Four): boolean {
+  let expected = 1;
+  return ne.every((size, i) => {
+    const plain = size === 1 || strides[i] === expected;
+    expected *= size;
+    return plain;
+  });
+}

@@ -1,0 +1,248 @@
+// The device that training runs on: states, inputs and intermediate values live with ggml, on a graphics card or the processor, and a
+// program is one ggml graph that is built and placed once. What each operation becomes is in lower.ts.
+import { FreeholdError } from '../../lib/errors.ts';
+import { loadNative } from '../../native/ffi.ts';
+import {
+  bytesOf,
+  type Four,
+  type NativeTensor,
+  type NodeTime,
+  TensorBackend,
+  type TensorBlock,
+} from '../../native/tensor-graph.ts';
+import type { Data, Device, Executable, Program } from '../device.ts';
+import { liveTensors } from '../live.ts';
+import { refuse, sameShape } from '../shapes.ts';
+import { type DType, elementCount, type Shape, showShape, type Tensor } from '../tensor.ts';
+import { sizesOf } from './layout.ts';
+import { Lowerer } from './lower.ts';
+import { analyseStorage } from './storage.ts';
+
+export interface GgmlDeviceOptions {
+  /** `auto`: the graphics card where there is one. Default auto */
+  device?: 'cpu' | 'auto';
+  /** Of the processor. Results do not depend on it. Default: one a core */
+  threads?: number;
+  /** Folder of ggml's libraries; see `LocateOptions` */
+  libDir?: string;
+  /** FREEHOLD_HOME, where libraries fetched on demand live. */
+  home?: string;
+}
+
+/** A device whose programs can be measured. */
+export interface GgmlDevice extends Device {
+  compile(program: Program): GgmlExecutable;
+}
+
+export interface GgmlExecutable extends Executable {
+  /** Runs every operation by itself and says how long it took. Blocks; updates happen as in a run. */
+  profile(): NodeTime[];
+}
+
+interface State {
+  shape: Shape;
+  dtype: DType;
+  block: TensorBlock;
+  tensor: NativeTensor;
+}
+
+/**
+ * @throws FreeholdError native_library_missing, native_library_untrusted, model_failed
+ */
+export function createGgmlDevice(options: GgmlDeviceOptions = {}): GgmlDevice {
+  const { device = 'auto', threads, libDir, home } = options;
+  const native = loadNative({ device, ...(libDir ? { libDir } : {}), ...(home ? { home } : {}) });
+  const backend = new TensorBackend(native, { device, ...(threads ? { threads } : {}) });
+  const states = new Map<string, State>();
+  const find = (name: string): State => states.get(name) ?? refuse('device', `there is no state "${name}"`);
+  const rest = () => {
+    if (backend.running) refuse('device', 'states are not read or written while a program runs');
+  };
+  return {
+    name: backend.device.name,
+    compile(program) {
+      const live = liveTensors(program);
+      declareStates(backend, states, live);
+      return createExecutable(backend, program, live, (name) => find(name).tensor);
+    },
+    states: () => new Map([...states].map(([name, { shape, dtype }]) => [name, { shape, dtype }])),
+    write(name, values) {
+      const { block, tensor, shape } = find(name);
+      if (values.length !== elementCount(shape))
+        refuse('device', `state "${name}" is ${showShape(shape)}, and ${values.length} numbers were given for it`);
+      rest();
+      block.write(tensor, values);
+    },
+    read(name) {
+      const { block, tensor } = find(name);
+      rest();
+      return block.read(tensor);
+    },
+    get stateBytes() {
+      return [...states.values()].reduce((total, { shape, dtype }) => total + elementCount(shape) * bytesOf[dtype], 0);
+    },
+    dispose() {
+      backend.dispose();
+      states.clear();
+    },
+  };
+}
+
+/** States that no earlier program had come to be, together. */
+function declareStates(backend: TensorBackend, states: Map<string, State>, live: readonly Tensor[]): void {
+  const fresh: { name: string; shape: Shape; dtype: DType }[] = [];
+  for (const { op, shape, dtype } of live) {
+    if (op.kind !== 'state') continue;
+    const known = states.get(op.name);
+    if (!known) fresh.push({ name: op.name, shape, dtype });
+    else if (!sameShape(known.shape, shape) || known.dtype !== dtype) {
+      const before = `${showShape(known.shape)} ${known.dtype}`;
+      refuse('device', `state "${op.name}" is ${before}, and a program has it as ${showShape(shape)} ${dtype}`);
+    }
+  }
+  if (fresh.length === 0) return;
+  const specs = fresh.map(({ shape, dtype }) => ({ type: dtype, ne: sizesOf(shape) }));
+  const block = backend.allocate('The parameters and what the optimizer keeps', specs);
+  fresh.forEach(({ name, shape, dtype }, index) => {
+    states.set(name, { shape, dtype, block, tensor: block.tensors[index] as NativeTensor });
+  });
+}
+
+interface Input {
+  tensor: Tensor;
+  placed: NativeTensor;
+  given: boolean;
+  /** Numbers must lie below it: rows of a table are looked up without a check. */
+  bound: number;
+}
+
+function createExecutable(
+  backend: TensorBackend,
+  program: Program,
+  live: readonly Tensor[],
+  stateOf: (name: string) => NativeTensor,
+): GgmlExecutable {
+  const outputs = Object.entries(program.outputs);
+  const integers = outputs.find(([, { dtype }]) => dtype === 'i32');
+  if (integers) refuse('program', `output "${integers[0]}" is i32, which is for indices only`);
+
+  const inputTensors = live.filter(({ op }) => op.kind === 'input');
+  const blocks: TensorBlock[] = [];
+  const place = (type: DType, ne: Four) => {
+    const block = backend.allocate('Constants', [{ type, ne }]);
+    blocks.push(block);
+    return { block, tensor: block.tensors[0] as NativeTensor };
+  };
+  const graph = backend.graph(live.length * 8 + outputs.length * 4 + 1024);
+  const free = () => {
+    graph.dispose();
+    for (const block of blocks) block.dispose();
+  };
+  try {
+    const inputBlock = backend.allocate(
+      'The inputs of a program',
+      inputTensors.map(({ shape, dtype }) => ({ type: dtype, ne: sizesOf(shape) })),
+    );
+    blocks.push(inputBlock);
+    const inputs = new Map<string, Input>();
+    inputTensors.forEach((tensor, index) => {
+      const placed = inputBlock.tensors[index] as NativeTensor;
+      const name = tensor.op.kind === 'input' ? tensor.op.name : '';
+      inputs.set(name, { tensor, placed, given: false, bound: boundOf(tensor, live) });
+    });
+    const constants = new Map<string, NativeTensor>();
+    const constant = (value: number, ne: Four) => {
+      const key = `${value} ${ne.join(' ')}`;
+      const known = constants.get(key);
+      if (known) return known;
+      const { block, tensor } = place('f32', ne);
+      block.write(tensor, new Float32Array(ne[0] * ne[1] * ne[2] * ne[3]).fill(value));
+      constants.set(key, tensor);
+      return tensor;
+    };
+    const leafOf = ({ op }: Tensor): NativeTensor =>
+      op.kind === 'state' ? stateOf(op.name) : (inputs.get(op.kind === 'input' ? op.name : '') as Input).placed;
+
+    const storage = analyseStorage(live, Object.values(program.outputs));
+    const lowerer = new Lowerer(graph, storage, { of: leafOf, constant });
+    for (const tensor of live) lowerer.lower(tensor);
+    // what can be read are copies, made last: a state may be an output, and other programs write states
+    const results = new Map(
+      outputs.map(([name, tensor]) => {
+        const copy =
+          tensor.dtype === 'f32' ? graph.contiguous(lowerer.view(tensor)) : graph.cast(lowerer.inOrder(tensor), 'f32');
+        graph.append(copy);
+        graph.keep(copy);
+        return [name, copy] as const;
+      }),
+    );
+    const workBytes = graph.plan('The intermediate values of a program');
+    let ran = false;
+    return {
+      set(name, values) {
+        const input = inputs.get(name);
+        if (!input) {
+          // an input that leads to nothing that is asked for may be set all the same
+          if (program.graph.leaf(name)?.op.kind === 'input') return;
+          refuse('program', `there is no input "${name}"`);
+        }
+        checkInput(name, input, values);
+        if (backend.running) refuse('program', `input "${name}" is not set while a program runs`);
+        inputBlock.write(input.placed, values);
+        input.given = true;
+      },
+      async run() {
+        const missing = [...inputs].find(([, { given }]) => !given);
+        if (missing) refuse('program', `input "${missing[0]}" was never set`);
+        await graph.run();
+        ran = true;
+      },
+      get(name) {
+        const found = results.get(name);
+        if (!found) refuse('program', `there is no output "${name}"`);
+        if (!ran || backend.running) refuse('program', `output "${name}" is there after a run`);
+        return graph.read(found);
+      },
+      workBytes,
+      profile() {
+        ran = true;
+        return graph.profile();
+      },
+      dispose: free,
+    };
+  } catch (error) {
+    free();
+    throw error;
+  }
+}
+
+function checkInput(name: string, { tensor, bound }: Input, values: Data): void {
+  const { shape, dtype } = tensor;
+  if (values.length !== elementCount(shape))
+    refuse('program', `input "${name}" is ${showShape(shape)}, and ${values.length} numbers were given for it`);
+  if ((dtype === 'i32') !== values instanceof Int32Array) refuse('program', `input "${name}" is ${dtype}`);
+  if (bound === Number.POSITIVE_INFINITY) return;
+  const outside = values.findIndex((value) => !(value >= 0 && value < bound));
+  if (outside !== -1) {
+    throw new FreeholdError(
+      'graph_invalid',
+      `program: input "${name}" holds ${values[outside]} at ${outside}, and indexes ${bound} rows.`,
+    );
+  }
+}
+
+/** Rows of the smallest table that an input, or a part of it, indexes: ggml ends the process at an index beyond it. */
+function boundOf(input: Tensor, live: readonly Tensor[]): number {
+  const same = new Set([input]);
+  let bound = Number.POSITIVE_INFINITY;
+  for (const tensor of live) {
+    const { op, inputs, shape } = tensor;
+    const [first, second, third] = inputs;
+    if (first && same.has(first) && (op.kind === 'slice' || op.kind === 'reshape')) same.add(tensor);
+    const indices = op.kind === 'put-rows' ? third : second;
+    if (!indices || !same.has(indices)) continue;
+    if (op.kind === 'rows') bound = Math.min(bound, first?.shape[0] as number);
+    if (op.kind === 'put-rows' || op.kind === 'rows-gradient') bound = Math.min(bound, shape[0] as number);
+  }
+  return bound;
+}
