@@ -42,7 +42,9 @@ export async function benchServe(args: string[]): Promise<Figure[]> {
       continue;
     }
     say(`\n${load.name}: ${load.what}`);
-    const taking = everyone.filter(({ absent }) => !absent && load.contenders === 'all');
+    const taking = everyone.filter(
+      ({ absent, takes }) => !absent && load.contenders === 'all' && (takes?.(load) ?? true),
+    );
     const measured = taking.length > 0 ? taking : [oursInProcess];
     results.set(load, await measureLoad(model, load, prompts[index] as Prompt[][], measured));
   }

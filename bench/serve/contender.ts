@@ -16,6 +16,8 @@ export interface Contender {
   name: string;
   /** Why it cannot be measured here. */
   absent?: string;
+  /** Whether it is measured under a load. Default: under all. */
+  takes?: (load: Load) => boolean;
   /** Starts it with room for the load, and loads the model. */
   open(model: string, load: Load): Promise<Session>;
 }

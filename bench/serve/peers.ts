@@ -9,11 +9,16 @@ import { llamaServer, ollama } from './peer-servers.ts';
 const peersDir = path.join(import.meta.dirname, '../peers');
 
 export const oursInProcess = childContender('ours', 'ours-process.ts');
+/** The bound of all others that use libllama. */
+const libllamaAlone: Contender = {
+  ...childContender('libllama alone', 'libllama-alone.ts'),
+  takes: ({ kind, promptTokens }) => kind === 'even' && promptTokens <= 64,
+};
 const nodeLlamaCpp = childContender('node-llama-cpp', 'peer-node-llama-cpp.ts');
 
 /** @param install whether packages that are missing may be fetched */
 export function contenders(install: boolean): Contender[] {
-  return [oursInProcess, oursThroughHttp, installed(nodeLlamaCpp, install), llamaServer, ollama];
+  return [oursInProcess, oursThroughHttp, libllamaAlone, installed(nodeLlamaCpp, install), llamaServer, ollama];
 }
 
 function installed(contender: Contender, install: boolean): Contender {

@@ -8,6 +8,7 @@ import { median, type Summary } from './summary.ts';
 export type Results = ReadonlyMap<Load, ReadonlyMap<string, Summary>>;
 
 const ours = 'ours';
+const alone = 'libllama alone';
 const http = 'ours, HTTP';
 const atLeast = (limit: number) => ({ limit, side: 'at least' as const });
 const atMost = (limit: number) => ({ limit, side: 'at most' as const });
@@ -36,9 +37,16 @@ export function barFigures(results: Results, limit: Limit): Figure[] {
     const share = ratio(of(load, http), of(load, ours));
     add(`ours, HTTP / ours: ${load}`, share && share * 100, '%', load === '64' ? undefined : atLeast(95));
   }
+  for (const load of ['1', '8', '32', '64']) {
+    const share = ratio(of(load, ours), of(load, alone));
+    add(`ours / ${alone}: ${load}`, share && share * 100, '%');
+    add(`${alone} / node-llama-cpp: ${load}`, ratio(of(load, alone), of(load, 'node-llama-cpp')), 'x');
+  }
   const single = of('1', ours);
+  const bound = of('1', alone);
   const limitRate = limit.bytesPerSecond / limit.weightBytes;
   add('share of the limit: 1', single && (single.streamTokensPerSecond / limitRate) * 100, '%', atLeast(35));
+  add(`share of the limit, ${alone}: 1`, bound && (bound.streamTokensPerSecond / limitRate) * 100, '%');
   for (const count of ['16', '64']) {
     const shared = of(`shared-${count}`, ours)?.totalMs;
     const cold = of(`cold-${count}`, ours)?.totalMs;
