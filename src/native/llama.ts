@@ -1,7 +1,6 @@
 // Models, contexts and batches of libllama as typed, disposable objects. Knows nothing of chat or sampling.
 import path from 'node:path';
 import koffi from 'koffi';
-import { ggmlTypeByName } from '../formats/gguf/types.ts';
 import { FreeholdError, invariant } from '../lib/errors.ts';
 import { type LoraAdapter, setAdapters } from './adapters.ts';
 import { CpuThreadpool } from './cpu.ts';
@@ -172,6 +171,9 @@ function readVocabulary({ llama }: Native, model: Handle): Vocabulary {
   };
 }
 
+/** `ggml_type` of a KV cache. */
+const cacheTypes = { f32: 0, f16: 1 } as const;
+
 export interface ContextOptions {
   /** Tokens each sequence may hold, prompt and answer. */
   contextTokens: number;
@@ -275,9 +277,8 @@ export class Context {
     bytes.writeInt32LE(threads, contextParams.n_threads_batch);
     bytes.writeUInt8(options.unified ? 1 : 0, contextParams.kv_unified);
     if (options.cacheType !== undefined) {
-      const type = ggmlTypeByName(options.cacheType)?.id ?? 0;
-      bytes.writeInt32LE(type, contextParams.type_k);
-      bytes.writeInt32LE(type, contextParams.type_v);
+      bytes.writeInt32LE(cacheTypes[options.cacheType], contextParams.type_k);
+      bytes.writeInt32LE(cacheTypes[options.cacheType], contextParams.type_v);
     }
     if (options.flashAttention !== undefined)
       bytes.writeInt32LE(options.flashAttention ? 1 : 0, contextParams.flash_attn_type);
