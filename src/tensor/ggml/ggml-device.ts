@@ -1,6 +1,5 @@
 // The device that training runs on: states, inputs and intermediate values live with ggml, on a graphics card or the processor, and a
 // program is one ggml graph that is built and placed once. What each operation becomes is in lower.ts.
-import { FreeholdError } from '../../lib/errors.ts';
 import { loadNative } from '../../native/ffi.ts';
 import {
   bytesOf,
@@ -110,10 +109,17 @@ function declareStates(backend: TensorBackend, states: Map<string, State>, live:
 
 interface Input {
   tensor: Tensor;
+  block: TensorBlock;
   placed: NativeTensor;
   given: boolean;
-  /** Numbers must lie below it: rows of a table are looked up without a check. */
-  bound: number;
+  bounds: readonly Bound[];
+}
+
+/** Numbers `start` to `end` of an input index this many rows. */
+interface Bound {
+  start: number;
+  end: number;
+  rows: number;
 }
 
 function createExecutable(
@@ -126,12 +132,11 @@ function createExecutable(
   const integers = outputs.find(([, { dtype }]) => dtype === 'i32');
   if (integers) refuse('program', `output "${integers[0]}" is i32, which is for indices only`);
 
-  const inputTensors = live.filter(({ op }) => op.kind === 'input');
   const blocks: TensorBlock[] = [];
-  const place = (type: DType, ne: Four) => {
-    const block = backend.allocate('Constants', [{ type, ne }]);
+  const place = (what: string, type: DType, ne: Four) => {
+    const block = backend.allocate(what, [{ type, ne }]);
     blocks.push(block);
-    return { block, tensor: block.tensors[0] as NativeTensor };
+    return { block, placed: block.tensors[0] as NativeTensor };
   };
   const graph = backend.graph(live.length * 8 + outputs.length * 4 + 1024);
   const free = () => {
@@ -139,26 +144,21 @@ function createExecutable(
     for (const block of blocks) block.dispose();
   };
   try {
-    const inputBlock = backend.allocate(
-      'The inputs of a program',
-      inputTensors.map(({ shape, dtype }) => ({ type: dtype, ne: sizesOf(shape) })),
-    );
-    blocks.push(inputBlock);
     const inputs = new Map<string, Input>();
-    inputTensors.forEach((tensor, index) => {
-      const placed = inputBlock.tensors[index] as NativeTensor;
-      const name = tensor.op.kind === 'input' ? tensor.op.name : '';
-      inputs.set(name, { tensor, placed, given: false, bound: boundOf(tensor, live) });
-    });
+    for (const tensor of live) {
+      if (tensor.op.kind !== 'input') continue;
+      const at = place(`The values of input "${tensor.op.name}"`, tensor.dtype, sizesOf(tensor.shape));
+      inputs.set(tensor.op.name, { tensor, ...at, given: false, bounds: boundsOf(tensor, live) });
+    }
     const constants = new Map<string, NativeTensor>();
     const constant = (value: number, ne: Four) => {
       const key = `${value} ${ne.join(' ')}`;
       const known = constants.get(key);
       if (known) return known;
-      const { block, tensor } = place('f32', ne);
-      block.write(tensor, new Float32Array(ne[0] * ne[1] * ne[2] * ne[3]).fill(value));
-      constants.set(key, tensor);
-      return tensor;
+      const { block, placed } = place('A constant', 'f32', ne);
+      block.write(placed, new Float32Array(ne[0] * ne[1] * ne[2] * ne[3]).fill(value));
+      constants.set(key, placed);
+      return placed;
     };
     const leafOf = ({ op }: Tensor): NativeTensor =>
       op.kind === 'state' ? stateOf(op.name) : (inputs.get(op.kind === 'input' ? op.name : '') as Input).placed;
@@ -188,7 +188,7 @@ function createExecutable(
         }
         checkInput(name, input, values);
         if (backend.running) refuse('program', `input "${name}" is not set while a program runs`);
-        inputBlock.write(input.placed, values);
+        input.block.write(input.placed, values);
         input.given = true;
       },
       async run() {
@@ -216,33 +216,32 @@ function createExecutable(
   }
 }
 
-function checkInput(name: string, { tensor, bound }: Input, values: Data): void {
+function checkInput(name: string, { tensor, bounds }: Input, values: Data): void {
   const { shape, dtype } = tensor;
   if (values.length !== elementCount(shape))
     refuse('program', `input "${name}" is ${showShape(shape)}, and ${values.length} numbers were given for it`);
   if ((dtype === 'i32') !== values instanceof Int32Array) refuse('program', `input "${name}" is ${dtype}`);
-  if (bound === Number.POSITIVE_INFINITY) return;
-  const outside = values.findIndex((value) => !(value >= 0 && value < bound));
-  if (outside !== -1) {
-    throw new FreeholdError(
-      'graph_invalid',
-      `program: input "${name}" holds ${values[outside]} at ${outside}, and indexes ${bound} rows.`,
-    );
+  for (const { start, end, rows } of bounds) {
+    for (let at = start; at < end; at++) {
+      const index = values[at] as number;
+      if (!(index >= 0 && index < rows))
+        refuse('program', `input "${name}" holds ${index} at ${at}, which indexes ${rows} rows`);
+    }
   }
 }
 
-/** Rows of the smallest table that an input, or a part of it, indexes: ggml ends the process at an index beyond it. */
-function boundOf(input: Tensor, live: readonly Tensor[]): number {
-  const same = new Set([input]);
-  let bound = Number.POSITIVE_INFINITY;
+/** ggml ends the process at an index beyond its table. Looks through what cuts an input up. */
+function boundsOf(given: Tensor, live: readonly Tensor[]): Bound[] {
+  const parts = new Map([[given, { start: 0, end: elementCount(given.shape) }]]);
+  const bounds: Bound[] = [];
   for (const tensor of live) {
-    const { op, inputs, shape } = tensor;
-    const [first, second, third] = inputs;
-    if (first && same.has(first) && (op.kind === 'slice' || op.kind === 'reshape')) same.add(tensor);
-    const indices = op.kind === 'put-rows' ? third : second;
-    if (!indices || !same.has(indices)) continue;
-    if (op.kind === 'rows') bound = Math.min(bound, first?.shape[0] as number);
-    if (op.kind === 'put-rows' || op.kind === 'rows-gradient') bound = Math.min(bound, shape[0] as number);
+    const { op, inputs } = tensor;
+    const part = inputs[0] && parts.get(inputs[0]);
+    if (part && op.kind === 'slice') parts.set(tensor, { start: part.start + op.start, end: part.start + op.end });
+    const indices = parts.get(inputs[op.kind === 'put-rows' ? 2 : 1] as Tensor);
+    const table =
+      op.kind === 'rows' ? inputs[0] : op.kind === 'put-rows' || op.kind === 'rows-gradient' ? tensor : undefined;
+    if (indices && table) bounds.push({ ...indices, rows: table.shape[0] as number });
   }
-  return bound;
+  return bounds;
 }
