@@ -1,4 +1,4 @@
-// The C functions of ggml that build, place and run graphs of tensors. Bound on first use: only training needs them.
+// The C functions that build, place and run graphs of tensors, and that quantise files. Bound on first use: only training needs them.
 import koffi from 'koffi';
 import type { CFunction, Native } from './ffi.ts';
 
@@ -83,15 +83,26 @@ const declarations = {
     'void* ggml_opt_step_adamw(void* ctx, void* a, void* gradient, void* m, void* v, void* settings)',
 } as const;
 
-export type TensorFunctions = { [name in keyof typeof declarations]: CFunction };
+const llamaDeclarations = {
+  llama_model_quantize_default_params: 'freehold_params llama_model_quantize_default_params()',
+  llama_model_quantize: 'uint32 llama_model_quantize(str from, str to, const freehold_params* params)',
+} as const;
+
+export type TensorFunctions = Record<keyof typeof declarations | keyof typeof llamaDeclarations, CFunction>;
 
 const functionsOf = new WeakMap<Native, TensorFunctions>();
 
 export function tensorFunctions(native: Native): TensorFunctions {
   const known = functionsOf.get(native);
   if (known) return known;
-  const base = koffi.load(native.libraries.base);
-  const bound = Object.fromEntries(Object.entries(declarations).map(([name, text]) => [name, base.func(text)]));
-  functionsOf.set(native, bound as unknown as TensorFunctions);
-  return bound as unknown as TensorFunctions;
+  const libraries = [
+    [koffi.load(native.libraries.base), declarations],
+    [koffi.load(native.libraries.llama), llamaDeclarations],
+  ] as const;
+  const bound: Record<string, CFunction> = {};
+  for (const [library, texts] of libraries) {
+    for (const [name, text] of Object.entries(texts)) bound[name] = library.func(text) as CFunction;
+  }
+  functionsOf.set(native, bound as TensorFunctions);
+  return bound as TensorFunctions;
 }
