@@ -3,7 +3,7 @@
 // does not need O(n²) memory"; unlike flash attention it is made of matrix products, which every device has.
 import { gatherRows } from './gradient-rules.ts';
 import { addAt, concat, matmul, reshape, slice, softmax, softmaxGradient, transpose, withGradient } from './ops.ts';
-import { causalMaskOf } from './ramp.ts';
+import { causalBand } from './ramp.ts';
 import { describe, refuse } from './shapes.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -36,8 +36,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const [, , length = 0, size = 0] = q.shape;
   const { factor = 1 / Math.sqrt(size), chunk = 128, keep = false } = options;
   check(q, k, v, chunk);
-  const mask = options.mask ?? causalMaskOf(q.graph, length);
-  checkMask(q, mask);
+  if (options.mask) checkMask(q, options.mask);
 
   const ends = chunkEnds(length, chunk);
   const part = (x: Tensor, index: number) => slice(x, 2, ends[index - 1] ?? 0, ends[index] as number);
@@ -45,7 +44,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   /** (B, H, C, S) */
   const probabilities = (index: number) =>
     softmax(matmul(part(q, index), seen(k, index)), {
-      mask: slice(part(mask, index), 3, 0, ends[index] as number),
+      mask: options.mask ? slice(part(options.mask, index), 3, 0, ends[index] as number) : causal(q, ends, index),
       factor,
     });
 
@@ -88,6 +87,14 @@ function accumulate(sum: Tensor | undefined, part: Tensor): Tensor {
 
 function chunkEnds(length: number, chunk: number): number[] {
   return Array.from({ length: Math.ceil(length / chunk) }, (_, index) => Math.min(length, (index + 1) * chunk));
+}
+
+/** (1, 1, C, S) of a chunk: what is kept for all chunks is one of them, the widest. */
+function causal(q: Tensor, ends: readonly number[], index: number): Tensor {
+  const [start, end] = [ends[index - 1] ?? 0, ends[index] as number];
+  const before = ends.at(-2) ?? 0;
+  const band = causalBand(q.graph, ends[0] as number, before);
+  return slice(slice(band, 2, 0, end - start), 3, before - start, before - start + end);
 }
 
 function check(q: Tensor, k: Tensor, v: Tensor, chunk: number): void {

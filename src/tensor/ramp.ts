@@ -1,4 +1,4 @@
-// Constants that no operation gives: whole numbers in order, and the causal mask that follows from them. Written down once a graph.
+// Constants that no operation gives: whole numbers in order, and the causal mask that follows. Written down once a graph.
 import { broadcast, concat, fill, log, reshape, scale, slice, step, sub } from './ops.ts';
 import type { Graph, Tensor } from './tensor.ts';
 
@@ -10,20 +10,24 @@ export function ramp(graph: Graph, count: number): Tensor {
   return slice(numbers, 0, 0, count);
 }
 
-const masks = new WeakMap<Graph, Map<number, Tensor>>();
+const bands = new WeakMap<Graph, Map<string, Tensor>>();
 
 /**
- * What keeps a position from seeing later ones when it is added to scores.
- * @returns (1, 1, T, T) f32: row t is 0 up to column t, -Infinity beyond; the same tensor whenever it is asked for
+ * What keeps queries from seeing later keys when it is added to their scores, for queries that come after `before` keys. Its columns
+ * from `n` on are the same for queries that come after `before - n` keys.
+ * @returns (1, 1, count, before + count) f32: row r is 0 up to column before + r, -Infinity beyond; the same tensor whenever it is
+ * asked for
  */
-export function causalMaskOf(graph: Graph, length: number): Tensor {
-  const ofGraph = masks.get(graph) ?? new Map<number, Tensor>();
-  masks.set(graph, ofGraph);
-  const known = ofGraph.get(length);
+export function causalBand(graph: Graph, count: number, before: number): Tensor {
+  const ofGraph = bands.get(graph) ?? new Map<string, Tensor>();
+  bands.set(graph, ofGraph);
+  const key = `${count} ${before}`;
+  const known = ofGraph.get(key);
   if (known) return known;
-  const positions = ramp(graph, length);
-  const later = step(sub(broadcast(positions, [length, length]), reshape(positions, [length, 1])));
-  const mask = reshape(log(scale(later, -1, 1)), [1, 1, length, length]);
-  ofGraph.set(length, mask);
-  return mask;
+  const width = before + count;
+  const queries = reshape(scale(ramp(graph, count), 1, before), [count, 1]);
+  const later = step(sub(broadcast(ramp(graph, width), [count, width]), queries));
+  const band = reshape(log(scale(later, -1, 1)), [1, 1, count, width]);
+  ofGraph.set(key, band);
+  return band;
 }
