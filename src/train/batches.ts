@@ -97,7 +97,10 @@ export function windowSource(
   const { context, seed } = options;
   const ends: number[] = [];
   let places = 0;
-  for (const length of spans.lengths) ends.push((places += Math.max(0, length - context)));
+  for (const length of spans.lengths) {
+    places += Math.max(0, length - context);
+    ends.push(places);
+  }
   if (places === 0)
     throw new FreeholdError('data_invalid', `No document is longer than a window of ${context} tokens.`, {
       hint: 'Use packed rows, or a shorter context.',
@@ -124,20 +127,6 @@ export function windowSource(
 export function fillRows(batch: Batch, pool: TokenPool, rows: Rows, chosen: readonly number[]): void {
   clear(batch);
   for (const [place, row] of chosen.entries()) putRow(batch, place, pool, rows, row);
-}
-
-/**
- * Additive attention masks of a batch: each place sees what is before it in its own document.
- * @param mask (B, 1, T, T); 0 where a place is seen, -Infinity elsewhere
- */
-export function fillMask(mask: Float32Array, batch: Batch, context: number): void {
-  mask.fill(Number.NEGATIVE_INFINITY);
-  for (let place = 0; place < batch.documents.length; place++) {
-    const row = place - (place % context);
-    const line = place * context;
-    for (let other = place; other >= row && batch.documents[other] === batch.documents[place]; other--)
-      mask[line + other - row] = 0;
-  }
 }
 
 function clear(batch: Batch): void {

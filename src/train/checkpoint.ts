@@ -48,8 +48,8 @@ export const startOfRun: Progress = {
   elapsedSeconds: 0,
 };
 
-/** States whose names begin so are empty between steps and kept by no checkpoint. */
-export const scratchPrefix = 'scratch.';
+/** Sums of gradients are zero between steps, and in no checkpoint. */
+const isKept = (name: string) => !name.startsWith('gradient/');
 
 export interface CheckpointContent {
   settings: RunSettings;
@@ -71,7 +71,7 @@ export interface Checkpoint extends CheckpointContent {
  * @throws FreeholdError training_diverged where a state is not finite: such a checkpoint is of use to nobody; disk_full, file_io
  */
 export async function writeCheckpoint(file: string, device: Device, content: CheckpointContent): Promise<void> {
-  const states = [...device.states()].filter(([name]) => !name.startsWith(scratchPrefix));
+  const states = [...device.states()].filter(([name]) => isKept(name));
   const text = (value: string) => ({ type: 'string', value }) as const;
   await mkdir(path.dirname(file), { recursive: true });
   await writeGguf(file, {
@@ -155,7 +155,7 @@ async function readTensor(file: string, dataOffset: number, tensor: GgufTensor):
  */
 export async function restoreStates(checkpoint: Checkpoint, device: Device): Promise<void> {
   for (const [name, { shape }] of device.states()) {
-    if (name.startsWith(scratchPrefix)) continue;
+    if (!isKept(name)) continue;
     const held = checkpoint.tensors.get(name);
     if (held?.join() !== [...shape].join())
       throw notOne(

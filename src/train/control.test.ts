@@ -14,7 +14,6 @@ import {
   listRuns,
   type Run,
   type Runs,
-  readSettings,
   requestRun,
   resumeRun,
   startRun,
@@ -22,6 +21,7 @@ import {
   watchRun,
 } from './control.ts';
 import { readHistory } from './history.ts';
+import { readRunSettings } from './run-directory.ts';
 import type { RunSettings } from './run-settings.ts';
 
 /** What a child process runs, as everywhere: the built program. */
@@ -86,7 +86,7 @@ const settings = (name: string): RunSettings => ({
   recipe: derive(1, { vocab: 300, context: 64, batchTokens: 128, steps: 10 }),
   data: { sources: ['/text.txt'], tokenizer: { kind: 'bytes' }, validation: 0.1, order: 'packed' },
   optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, momentum: 0.95, clip: 0 },
-  memory: { rowsPerPass: 2, recompute: false, computeType: 'f32', lossChunk: 128, attentionChunk: 0 },
+  memory: { rowsPerPass: 2, recompute: false, computeType: 'f32', lossChunk: 128, keepAttention: false, attentionChunk: 0 },
   validation: { everySteps: 5, mostTokens: 1000 },
   samples: { everySteps: 0, prompt: '', tokens: 20, temperature: 1 },
   checkpoints: { everySteps: 10, everyMinutes: 0, keepLast: 2, keepBest: true },
@@ -108,7 +108,7 @@ describe('a run', () => {
     writeFileSync(path.join(runs.home, 'short'), '');
     const run = await startRun(runs, settings('first'));
     expect(run).toMatchObject({ name: 'first', state: 'running', directory: path.join(runs.home, 'runs', run.id) });
-    expect(await readSettings(run)).toEqual(settings('first'));
+    expect(await readRunSettings(run.directory)).toEqual(settings('first'));
     const seen = [];
     for await (const news of watchRun(runs, 'first', { everyMs: 10 })) {
       seen.push({ state: news.run.state, steps: news.history.metrics.length });

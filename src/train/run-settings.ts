@@ -51,6 +51,8 @@ export const runSettingsSchema = z.strictObject({
     computeType: z.enum(['f32', 'f16', 'bf16']),
     /** Places whose logits exist at the same time. */
     lossChunk: count,
+    /** Keeps attention's probabilities for the gradient in place of computing them again. */
+    keepAttention: z.boolean(),
     /** Queries whose scores exist at the same time; 0 takes what attention takes. */
     attentionChunk: z.int().min(0),
   }),

@@ -1,0 +1,65 @@
+// Which method steps which parameter, and with what numbers at each step of a run. The arithmetic is in tensor/optim.
+import type { ParameterRole } from '../models/model.ts';
+import type { Executable } from '../tensor/device.ts';
+import { input } from '../tensor/ops.ts';
+import { adamw, adamwSettingCount } from '../tensor/optim/adamw.ts';
+import { muon } from '../tensor/optim/muon.ts';
+import { type Recipe, settingsName, settingsOf } from '../tensor/optim/optimizer.ts';
+import { scheduleFactor } from '../tensor/optim/schedules.ts';
+import { momentumSettingCount, sgd } from '../tensor/optim/sgd.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { RunSettings } from './run-settings.ts';
+
+export interface Optimizer {
+  /** Writes the step of one parameter down. @returns updates of the program */
+  update(role: ParameterRole, parameter: Tensor, gradient: Tensor): Tensor[];
+  /** Gives the program its numbers. @param step how many were done before */
+  set(executable: Executable, step: number): void;
+}
+
+const methods = {
+  adamw: { step: adamw, settingCount: adamwSettingCount },
+  muon: { step: muon, settingCount: momentumSettingCount },
+  sgd: { step: sgd, settingCount: momentumSettingCount },
+};
+const roles = ['matrix', 'embedding', 'head', 'norm'] as const satisfies readonly ParameterRole[];
+
+export function optimizerOf(settings: RunSettings): Optimizer {
+  return {
+    update(role, parameter, gradient) {
+      const { graph } = parameter;
+      const { step, settingCount } = methods[methodOf(settings, role)];
+      const name = settingsName(role);
+      return step(parameter, gradient, graph.leaf(name) ?? input(graph, name, [settingCount]));
+    },
+    set(executable, step) {
+      const factor = factorAt(settings, step);
+      for (const role of roles) executable.set(settingsName(role), settingsOf(recipeOf(settings, role), step, factor));
+    },
+  };
+}
+
+/** Learning rate of the matrices. @param step how many were done before */
+export function learningRateAt(settings: RunSettings, step: number): number {
+  return settings.recipe.learningRates.matrix * factorAt(settings, step);
+}
+
+function factorAt({ recipe }: RunSettings, step: number): number {
+  const { kind, ...rest } = recipe.schedule;
+  return scheduleFactor({ kind: kind === 'trapezoid' ? 'wsd' : kind, steps: recipe.steps, ...rest }, step);
+}
+
+/** Muon is for matrices alone. */
+function methodOf({ recipe }: RunSettings, role: ParameterRole): Recipe['method'] {
+  return recipe.optimizer === 'muon' && role !== 'matrix' ? 'adamw' : recipe.optimizer;
+}
+
+function recipeOf(settings: RunSettings, role: ParameterRole): Recipe {
+  const { momentum, beta1, beta2, epsilon } = settings.optimizer;
+  const common = {
+    learningRate: settings.recipe.learningRates[role],
+    weightDecay: role === 'matrix' ? settings.recipe.weightDecay : 0,
+  };
+  const method = methodOf(settings, role);
+  return method === 'adamw' ? { method, ...common, beta1, beta2, epsilon } : { method, ...common, momentum };
+}
