@@ -32,7 +32,7 @@ const mayImport: Record<string, readonly string[]> = {
 const modelProcess = /^infer\/process\//;
 
 /** The same for the process of a training run. The command line may do without one. */
-const runProcess = /^(?:tensor\/ggml\/|train\/process|train\/export\.ts)/;
+const runProcess = /^(?:tensor\/ggml\/|train\/process|train\/export)/;
 
 interface Import {
   from: string;
