@@ -45,6 +45,16 @@ export function displayWidth(text: string): number {
   return width;
 }
 
+/** The same of a text with the colours that commands paint with. */
+export function paintedWidth(text: string): number {
+  return displayWidth(
+    text
+      .split(ownStyles)
+      .filter((part) => !ownStyles.test(part))
+      .join(''),
+  );
+}
+
 /** Cuts to `columns`, the last one an ellipsis where something was cut. */
 export function truncate(text: string, columns: number): string {
   if (displayWidth(text) <= columns) return text;

@@ -3,11 +3,10 @@
 // server alike; loads no native code, that is for the process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { writeFileDurably } from '../hub/disk.ts';
 import { childEnvironment } from '../lib/child-environment.ts';
 import { FreeholdError, toErrorRecord } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
@@ -24,6 +23,7 @@ import {
 } from '../store/jobs.ts';
 import type { Store } from '../store/open.ts';
 import { followHistory, type RunHistory } from './history.ts';
+import { createRunDirectory } from './run-directory.ts';
 import type { RunProgress } from './run-job.ts';
 import { checkSettings, type RunSettings } from './run-settings.ts';
 
@@ -75,8 +75,7 @@ export async function startRun(runs: Runs, settings: RunSettings): Promise<Run> 
   );
   const run = toRun(runs, job);
   try {
-    await mkdir(run.directory, { recursive: true, mode: 0o700 });
-    await writeFileDurably(path.join(run.directory, 'run.json'), `${JSON.stringify(settings, null, 2)}\n`);
+    await createRunDirectory(run.directory, settings);
   } catch (error) {
     await failQueuedJob(runs.store, id, toErrorRecord(error));
     await deleteRun(runs, id).catch(() => {});
@@ -142,18 +141,6 @@ export async function findRun(runs: Runs, name: string): Promise<Run> {
     hint: near[0] ? `Did you mean ${near.join(' or ')}?` : '`freehold runs list` shows all.',
     field: 'name',
   });
-}
-
-/** What a run was told to do. @throws FreeholdError file_io; run_invalid */
-export async function readSettings(run: Pick<Run, 'directory' | 'name'>): Promise<RunSettings> {
-  const file = path.join(run.directory, 'run.json');
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(file, 'utf8'));
-  } catch (cause) {
-    throw new FreeholdError('file_io', `The settings of ${run.name}, ${file}, cannot be read.`, { cause });
-  }
-  return checkSettings(value, file);
 }
 
 /** A run as it was at one look. */

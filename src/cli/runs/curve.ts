@@ -1,6 +1,6 @@
 // A curve in a terminal: braille characters are a grid of dots, two across and four down in each cell. Pure: points in,
 // lines of text out. Knows no run.
-import { displayWidth } from '../text.ts';
+import { displayWidth, paintedWidth } from '../text.ts';
 
 export interface Point {
   x: number;
@@ -23,13 +23,15 @@ export interface CurveOptions {
   rows: number;
   /** Default: from the first to the last point. */
   x?: Range;
-  /** Default: `robustRange` of all series. */
+  /** Default: `robustRange` of all points. */
   y?: Range;
   /** How labels of the axes are written. */
   formatX?: (value: number) => string;
   formatY?: (value: number) => string;
   /** Colours axes and labels. */
   dim?: (text: string) => string;
+  /** Painted; stands between the ends of the lower axis where there is room. */
+  legend?: string;
 }
 
 /** Bits of the dots of a braille cell, by row, left and right (Unicode U+2800). */
@@ -47,7 +49,7 @@ const dots = [
 export function drawCurves(series: readonly Series[], options: CurveOptions): string[] {
   const { formatX = String, formatY = (value) => value.toPrecision(3), dim = (text) => text } = options;
   const x = options.x ?? rangeOf(series.flatMap(({ points }) => points.map((point) => point.x)));
-  const y = options.y ?? robustRange(series);
+  const y = options.y ?? robustRange(series.flatMap(({ points }) => points));
   const plotRows = Math.max(1, options.rows - 2);
   const labels = labelRows(plotRows).map((row) => formatY(y.to - ((y.to - y.from) * row) / Math.max(1, plotRows - 1)));
   const left = Math.max(...labels.map(displayWidth), 1);
@@ -57,32 +59,47 @@ export function drawCurves(series: readonly Series[], options: CurveOptions): st
   for (let row = 0; row < plotRows; row++) {
     const label = labelRows(plotRows).indexOf(row);
     const axis = label < 0 ? `${' '.repeat(left)} │` : `${(labels[label] ?? '').padStart(left)} ┤`;
-    let text = '';
-    for (let column = 0; column < plotColumns; column++) {
-      let bits = 0;
-      let paint: ((text: string) => string) | undefined;
-      for (const [index, each] of cells.entries()) {
-        const here = each[row * plotColumns + column] ?? 0;
-        bits |= here;
-        if (here !== 0) paint = series[index]?.paint;
-      }
-      text += paint ? paint(String.fromCharCode(0x2800 + bits)) : ' ';
-    }
-    lines.push(`${dim(axis)}${text.trimEnd()}`);
+    lines.push(`${dim(axis)}${paintedRow(series, cells, row, plotColumns)}`);
   }
   lines.push(dim(`${' '.repeat(left)} └${'─'.repeat(plotColumns)}`));
   const [from, to] = [formatX(x.from), formatX(x.to)];
   const gap = Math.max(1, plotColumns - displayWidth(from) - displayWidth(to));
-  lines.push(dim(`${' '.repeat(left)}  ${from}${' '.repeat(gap)}${to}`));
+  const legend = paintedWidth(options.legend ?? '') + 4 <= gap ? (options.legend ?? '') : '';
+  const before = Math.floor((gap - paintedWidth(legend)) / 2);
+  const after = gap - paintedWidth(legend) - before;
+  lines.push(`${dim(`${' '.repeat(left)}  ${from}`)}${' '.repeat(before)}${legend}${' '.repeat(after)}${dim(to)}`);
   return lines;
+}
+
+/** One row of cells; neighbours of one colour are painted together, which a terminal draws faster. */
+function paintedRow(series: readonly Series[], cells: readonly Uint8Array[], row: number, columns: number): string {
+  let text = '';
+  let run = '';
+  let paint: ((text: string) => string) | undefined;
+  for (let column = 0; column < columns; column++) {
+    let bits = 0;
+    let here: typeof paint;
+    for (const [index, each] of cells.entries()) {
+      const own = each[row * columns + column] ?? 0;
+      bits |= own;
+      if (own !== 0) here = series[index]?.paint;
+    }
+    if (here !== paint) {
+      text += paint ? paint(run) : run;
+      run = '';
+      paint = here;
+    }
+    run += bits === 0 ? ' ' : String.fromCharCode(0x2800 + bits);
+  }
+  return text + (paint ? paint(run) : '');
 }
 
 /**
  * The range of the curves without what a loss does in its first steps: the top is where all but the highest twentieth
  * of the values lie, with room above. Never empty.
  */
-export function robustRange(series: readonly Series[]): Range {
-  const values = series.flatMap(({ points }) => points.map(({ y }) => y)).filter(Number.isFinite);
+export function robustRange(points: readonly Point[]): Range {
+  const values = points.map(({ y }) => y).filter(Number.isFinite);
   const { from, to } = rangeOf(values);
   if (values.length < 40) return { from, to };
   const sorted = values.toSorted((a, b) => a - b);

@@ -49,11 +49,12 @@ export function drawChart(canvas: Canvas, chart: Chart): void {
   drawLegend(canvas, chart, plot.left, 66);
 
   const smoothed = chart.runs.map(({ train }) => smooth(train));
-  const x = spread(chart.runs.flatMap(({ train, validation }) => [...train, ...validation].map((point) => point.x)));
-  const y = spread(chart.runs.flatMap(({ train, validation }) => [...train, ...validation].map((point) => point.y)));
+  const points = chart.runs.flatMap(({ train, validation }) => [...train, ...validation]);
+  const x = spread([0, ...points.map((point) => point.x)]);
+  const y = spread(points.map((point) => point.y));
   const xTicks = chart.x === 'seconds' ? timeTicks(x.from, x.to) : ticks(x.from, x.to, 7);
-  const yTicks = ticks(y.from, y.to, 6);
-  const [low, high] = [Math.min(y.from, yTicks[0] ?? y.from), Math.max(y.to, yTicks.at(-1) ?? y.to)];
+  const yTicks = ticks(y.from, y.to, 8);
+  const [low, high] = [y.from - (y.to - y.from) * 0.04, y.to];
   const atX = (value: number) => plot.left + ((value - x.from) / (x.to - x.from)) * (plot.right - plot.left);
   const atY = (value: number) => plot.bottom - ((value - low) / (high - low)) * (plot.bottom - plot.top);
 
@@ -115,17 +116,18 @@ function drawLegend(canvas: Canvas, chart: Chart, left: number, baseline: number
 }
 
 /**
- * The course of a noisy curve: each point is the mean of its neighbours, over a fortieth of the curve to each side.
- * Near the ends the window stays even, so that a falling curve is not pulled up or down there.
+ * The course of a noisy curve: each point is the mean of its neighbours, over a fortieth of the curve to each side. Near
+ * the ends the window shrinks to a quarter of that, so that a falling curve is hardly pulled up or down there.
  */
 export function smooth(points: readonly ChartPoint[]): ChartPoint[] {
   const reach = Math.max(1, Math.floor(points.length / 40));
+  const least = Math.ceil(reach / 4);
   const sums = [0];
   for (const { y } of points) sums.push((sums.at(-1) ?? 0) + y);
   return points.map(({ x }, index) => {
-    const near = Math.min(reach, index, points.length - 1 - index);
-    const sum = (sums[index + near + 1] ?? 0) - (sums[index - near] ?? 0);
-    return { x, y: sum / (2 * near + 1) };
+    const near = Math.max(least, Math.min(reach, index, points.length - 1 - index));
+    const [from, to] = [Math.max(0, index - near), Math.min(points.length, index + near + 1)];
+    return { x, y: ((sums[to] ?? 0) - (sums[from] ?? 0)) / (to - from) };
   });
 }
 
@@ -146,8 +148,9 @@ function timeTicks(from: number, to: number): number[] {
 
 function multiples(step: number, from: number, to: number): number[] {
   const found: number[] = [];
-  // counted, not added up: a sum of tenths drifts
-  for (let count = Math.ceil(from / step - 1e-9); count * step <= to + step * 1e-9; count++) found.push(count * step);
+  // counted, not added up: a sum of tenths drifts; and -0 + 0 is 0
+  for (let count = Math.ceil(from / step - 1e-9) + 0; count * step <= to + step * 1e-9; count++)
+    found.push(count * step);
   return found;
 }
 

@@ -7,8 +7,15 @@ import { capitalHeight, layText } from './stroke-font.ts';
 /** Of an inch, in units of a picture, as CSS has it. */
 const unitsPerMetre = 96 / 0.0254;
 
-/** @param scale pixels a unit; 2 is sharp on today's screens */
-export function createRasterCanvas(width: number, height: number, scale = 2): Canvas & { file(): Uint8Array } {
+/**
+ * @param scale pixels a unit; 2 is sharp on today's screens
+ * @returns a canvas, its pixels (red, green, blue) and what gives the PNG
+ */
+export function createRasterCanvas(
+  width: number,
+  height: number,
+  scale = 2,
+): Canvas & { file(): Uint8Array; pixels: Uint8Array } {
   const [columns, rows] = [Math.round(width * scale), Math.round(height * scale)];
   const pixels = new Uint8Array(columns * rows * 3).fill(255);
   /** How much of each pixel the line being drawn covers, 0 to 1; joints of a line must not count twice. */
@@ -45,6 +52,7 @@ export function createRasterCanvas(width: number, height: number, scale = 2): Ca
   return {
     width,
     height,
+    pixels,
     rectangle(x, y, w, h, colour) {
       const rgb = channels(colour);
       const [left, right] = [x, x + w].map((each) => Math.min(columns, Math.max(0, Math.round(each * scale))));
