@@ -6,6 +6,7 @@ import { benchKv } from './kv.ts';
 import { benchSampling } from './sampling.ts';
 import { benchServe } from './serve/bench.ts';
 import { benchStart } from './start.ts';
+import { benchTrain } from './train/bench.ts';
 
 /** One figure beside its bar. */
 export interface Figure {
@@ -22,6 +23,10 @@ const benches: Record<string, { what: string; run: (args: string[]) => Promise<F
   serve: {
     what: 'tokens/s, latency and memory under load, beside other engines (--only LOAD,… --rounds N --no-install)',
     run: benchServe,
+  },
+  train: {
+    what: 'training: tokens/s and share of the GEMM rate, beside PyTorch; memory (--only 1M,7M,33M)',
+    run: benchTrain,
   },
   start: { what: 'time to help, to listen, to the first token; memory and disk', run: benchStart },
 };
