@@ -54,7 +54,7 @@ const margin = 0.2;
 
 /** @param most most threads; 0: one per core */
 export function createThreadGovernor(most: number, options: ThreadGovernorOptions = {}): ThreadGovernor {
-  const { peers, look = lookAtCpus, clock = () => performance.now() } = options;
+  const { peers, look = () => lookAtCpus(), clock = () => performance.now() } = options;
   const cores = options.cores ?? availableParallelism();
   const machineCores = options.machineCores ?? options.cores ?? Math.max(cores, cpus().length);
   const limit = most || cores;
@@ -144,10 +144,13 @@ export function threadsOf(
   return given.get(id) as number;
 }
 
-/** What all programs, and this process, have computed since the machine, and the process, started. */
-export function lookAtCpus(): CpuTimes {
+/**
+ * What all programs, and this process, have computed since the machine, and the process, started.
+ * @param yielding whether programs of lower priority count, as training is: they give way by themselves. Default false
+ */
+export function lookAtCpus(yielding = false): CpuTimes {
   let allBusyMs = 0;
-  for (const { times } of cpus()) allBusyMs += times.user + times.nice + times.sys + times.irq;
+  for (const { times } of cpus()) allBusyMs += times.user + times.sys + times.irq + (yielding ? times.nice : 0);
   const { user, system } = process.cpuUsage();
   return { atMs: performance.now(), allBusyMs, ownBusyMs: (user + system) / 1000 };
 }

@@ -204,7 +204,7 @@ function physicalCores(): number {
 }
 
 function stopwatchOf(context: Context, batch: Batch, vocabularySize: number): Stopwatch {
-  let before = lookAtCpus();
+  let before = lookAtCpus(true);
   return {
     async pass(tokens, threads) {
       context.removeSequence(0);
@@ -218,7 +218,7 @@ function stopwatchOf(context: Context, batch: Batch, vocabularySize: number): St
       return performance.now() - startedAt;
     },
     othersCores() {
-      const now = lookAtCpus();
+      const now = lookAtCpus(true);
       const others = now.allBusyMs - before.allBusyMs - (now.ownBusyMs - before.ownBusyMs);
       const cores = others / Math.max(1, now.atMs - before.atMs);
       before = now;
