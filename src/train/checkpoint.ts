@@ -1,16 +1,16 @@
 // A run at the end of a step, in one GGUF file: every state of the device in f32 (weights and what the optimizer remembers), and as
 // metadata the frozen settings, the tokenizer and how far the run is. A run that goes on from it is the run that never stopped, to
 // the bit. The file is there whole or not at all; the one before it stays until then.
-import { mkdir, open, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { metadataString } from '../formats/gguf/metadata.ts';
 import { readGguf } from '../formats/gguf/read.ts';
-import type { GgufTensor } from '../formats/gguf/types.ts';
+import { readTensor } from '../formats/gguf/tensor-data.ts';
 import { writeGguf } from '../formats/gguf/write.ts';
 import { FreeholdError } from '../lib/errors.ts';
 import type { Device } from '../tensor/device.ts';
-import { elementCount, type Shape } from '../tensor/tensor.ts';
+import type { Shape } from '../tensor/tensor.ts';
 import { checkSettings, type RunSettings } from './run-settings.ts';
 
 const key = (name: string) => `freehold.checkpoint.${name}`;
@@ -56,6 +56,8 @@ export interface CheckpointContent {
   progress: Progress;
   /** JSON of the run's tokenizer. */
   tokenizer: string;
+  /** Of the tokens that it was trained on. */
+  fingerprint: string;
 }
 
 /** A checkpoint's header; its tensors stay in the file. */
@@ -82,6 +84,7 @@ export async function writeCheckpoint(file: string, device: Device, content: Che
       [key('settings'), text(JSON.stringify(content.settings))],
       [key('progress'), text(JSON.stringify(content.progress))],
       [key('tokenizer'), text(content.tokenizer)],
+      [key('fingerprint'), text(content.fingerprint)],
     ],
     tensors: states.map(([name, { shape }]) => ({
       name,
@@ -117,36 +120,15 @@ export async function readCheckpoint(file: string): Promise<Checkpoint> {
   const settings = checkSettings(parse(file, field('settings')), `The settings in ${file}`);
   const progress = progressSchema.safeParse(parse(file, field('progress')));
   if (!progress.success) throw notOne(file, 'it does not say how far the run was');
-  const byName = new Map(gguf.tensors.map((tensor) => [tensor.name, tensor]));
   return {
     file,
     settings,
     progress: progress.data,
     tokenizer: field('tokenizer'),
+    fingerprint: field('fingerprint'),
     tensors: new Map(gguf.tensors.map(({ name, shape }) => [name, [...shape].reverse()])),
-    async read(name) {
-      const tensor = byName.get(name);
-      if (!tensor) throw notOne(file, `it has no tensor ${name}`);
-      if (tensor.type !== 'f32') throw notOne(file, `its ${name} is ${tensor.type}, expected f32`);
-      return await readTensor(file, gguf.dataOffset, tensor);
-    },
+    read: (name) => readTensor(file, gguf, name),
   };
-}
-
-async function readTensor(file: string, dataOffset: number, tensor: GgufTensor): Promise<Float32Array> {
-  const values = new Float32Array(elementCount(tensor.shape));
-  const bytes = bytesOf(values);
-  const handle = await open(file, 'r');
-  try {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesRead } = await handle.read(bytes, done, bytes.length - done, dataOffset + tensor.offset + done);
-      if (bytesRead === 0) throw notOne(file, `its ${tensor.name} is cut off`);
-      done += bytesRead;
-    }
-  } finally {
-    await handle.close();
-  }
-  return values;
 }
 
 /**

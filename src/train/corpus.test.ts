@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkCorpus, cutBefore, findTextFiles, readPieces } from './corpus.ts';
+import { checkCorpus, findTextFiles, readPieces } from './corpus.ts';
 import { faultOf, firstInvalid } from './utf8.ts';
 
 let folder: string;
@@ -81,20 +81,6 @@ describe('documents', () => {
       for await (const { bytes } of readPieces(file)) expect(firstInvalid(bytes)).toBe(bytes.length);
     }
     expect(await documentsOf(folder)).toEqual([text, text]);
-  });
-});
-
-describe('cutBefore', () => {
-  it('cuts before a word that begins a line, else before a space between words, else between characters', () => {
-    const cut = (text: string) => {
-      const bytes = Buffer.from(text);
-      return bytes.subarray(0, cutBefore(bytes, bytes.length)).toString('utf8');
-    };
-    expect(cut('one two\nthree four\n\n five')).toBe('one two\n');
-    expect(cut('one two three, ')).toBe('one two');
-    expect(cut('!!!')).toBe('!!!');
-    const half = Buffer.from('ab🙂').subarray(0, 4);
-    expect(cutBefore(half, 4)).toBe(2);
   });
 });
 

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { FreeholdError } from '../lib/errors.ts';
 import { openRegularFile } from '../lib/regular-file.ts';
 import { formatBytes } from '../lib/units.ts';
+import { cutBefore } from '../tokenizer/cut-text.ts';
 import { type ByteFault, boundaryBefore, faultOf } from './utf8.ts';
 
 export interface TextFile {
@@ -16,7 +17,7 @@ export interface TextFile {
   modifiedMs: number;
 }
 
-/** A part of a document, cut where a tokenizer cuts too; whole UTF-8. */
+/** A part of a document, cut where a tokenizer cuts too, if such a place is near; whole UTF-8. */
 export interface Piece {
   bytes: Uint8Array;
   endsDocument: boolean;
@@ -165,7 +166,7 @@ async function* textDocument(file: string, handle: FileHandle): AsyncGenerator<P
   for await (const block of blocksOf(handle)) {
     rest = rest.length > 0 ? Buffer.concat([rest, block]) : block;
     if (rest.length < pieceBytes) continue;
-    const cut = cutBefore(rest, rest.length);
+    const cut = pieceEnd(rest, rest.length);
     const bytes = take(rest.subarray(0, cut));
     rest = rest.subarray(cut);
     // a megabyte of white space before the first word says nothing
@@ -185,7 +186,7 @@ async function* jsonDocuments(file: string, handle: FileHandle): AsyncGenerator<
     const text = Buffer.from(textOf(bytes, file, line));
     if (isBlank(text)) continue;
     for (let start = 0; start < text.length; ) {
-      const end = start + pieceBytes >= text.length ? text.length : start + cutBefore(text.subarray(start), pieceBytes);
+      const end = start + pieceBytes >= text.length ? text.length : start + pieceEnd(text.subarray(start), pieceBytes);
       yield { bytes: text.subarray(start, end), endsDocument: end === text.length };
       start = end;
     }
@@ -237,24 +238,16 @@ function textOf(bytes: Buffer, file: string, line: number): string {
 }
 
 /**
- * A place at or before `end` where a piece may end: before a letter or digit that begins a line, or before a space that stands
- * between letters. Every pre-tokenizer cuts there, so the tokens are those of the whole. Where there is none, anywhere
- * between two characters.
+ * A place near `end` where a piece may end: where every pre-tokenizer cuts too, so that the tokens are those of the whole; where
+ * there is none, between two characters.
  */
-export function cutBefore(bytes: Uint8Array, end: number): number {
-  const least = Math.max(1, end - searchBytes);
-  let space = 0;
-  for (let at = Math.min(end, bytes.length - 1); at >= least; at--) {
-    const [before, here] = [bytes[at - 1] as number, bytes[at] as number];
-    if (before === 0x0a && (isLetter(here) || isDigit(here))) return at;
-    if (space === 0 && here === 0x20 && isLetter(before) && at + 1 < bytes.length && isLetter(bytes[at + 1] as number))
-      space = at;
-  }
-  return space || Math.max(1, boundaryBefore(bytes, end));
+function pieceEnd(bytes: Uint8Array, end: number): number {
+  // the character behind the cut has to be there to be known
+  const last = Math.min(end, bytes.length - 4);
+  const cut = cutBefore(bytes, Math.max(0, last - searchBytes), last, bytes.length);
+  return cut > 0 ? cut : Math.max(1, boundaryBefore(bytes, end));
 }
 
-const isLetter = (byte: number): boolean => (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
-const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
 const isBlank = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d));
 
 function faultError(file: string, { at, kind }: ByteFault): FreeholdError {

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { FreeholdError } from '../lib/errors.ts';
 import { recipeSchema } from '../models/dial.ts';
+import { preTokenizerNames } from '../tokenizer/pre-tokenizers.ts';
 
 const count = z.int().min(1);
 
@@ -10,7 +11,7 @@ export const tokenizerChoiceSchema = z.discriminatedUnion('kind', [
   /** A token for each byte: a vocabulary that knows nothing, for small models. */
   z.strictObject({ kind: z.literal('bytes') }),
   /** Byte-level BPE, learned from the texts of the run. */
-  z.strictObject({ kind: z.literal('bpe'), vocab: count, preTokenizer: z.string().optional() }),
+  z.strictObject({ kind: z.literal('bpe'), vocab: count, preTokenizer: z.enum(preTokenizerNames).optional() }),
   /** That of a GGUF, or a tokenizer.json of ours. */
   z.strictObject({ kind: z.literal('file'), file: z.string() }),
 ]);
