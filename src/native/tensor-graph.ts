@@ -315,7 +315,8 @@ export class TensorGraph {
   readonly #parts: GraphParts;
   readonly #f: TensorFunctions;
   #count = 0;
-  #nodes: { pointer: Pointer; ne: Four }[] = [];
+  /** Of every result, for `profile`. */
+  readonly #sizes = new Map<Pointer, Four>();
 
   /** Made by `TensorBackend.graph`. */
   constructor(parts: GraphParts) {
@@ -328,7 +329,6 @@ export class TensorGraph {
   append(tensor: NativeTensor): void {
     const pointer = pointerOfTensor(tensor);
     this.#parts.native.ggml.ggml_build_forward_expand(this.#parts.graph, pointer);
-    this.#nodes.push({ pointer, ne: tensor.ne });
   }
 
   /** Keeps the memory of a tensor, and of what it is a view of, until the next run. */
@@ -369,7 +369,6 @@ export class TensorGraph {
     const backend = this.#parts.backend();
     const overhead = Number(this.#f.ggml_graph_overhead_custom(8, false));
     const context = native.ggml.ggml_init({ mem_size: overhead + 1024, mem_buffer: null, no_alloc: true });
-    const sizes = new Map(this.#nodes.map(({ pointer, ne }) => [pointer, ne]));
     try {
       const single = this.#f.ggml_new_graph_custom(context, 8, false);
       return Array.from({ length: this.#f.ggml_graph_n_nodes(graph) }, (_, index) => {
@@ -379,7 +378,7 @@ export class TensorGraph {
         const startedAt = process.hrtime.bigint();
         native.ggml.ggml_backend_graph_compute(backend, single);
         const seconds = Number(process.hrtime.bigint() - startedAt) / 1e9;
-        return { op: this.#f.ggml_op_desc(node) as string, ne: sizes.get(node) ?? [0, 0, 0, 0], seconds };
+        return { op: this.#f.ggml_op_desc(node) as string, ne: this.#sizes.get(node) ?? [0, 0, 0, 0], seconds };
       });
     } finally {
       native.ggml.ggml_free(context);
@@ -564,6 +563,7 @@ export class TensorGraph {
         { hint: 'Use --device cpu.' },
       );
     }
+    this.#sizes.set(pointer, ne);
     return register(pointer, this.#parts.handle, type, ne);
   }
 }

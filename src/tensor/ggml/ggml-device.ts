@@ -164,7 +164,7 @@ function createExecutable(
       op.kind === 'state' ? stateOf(op.name) : (inputs.get(op.kind === 'input' ? op.name : '') as Input).placed;
 
     const storage = analyseStorage(live, Object.values(program.outputs));
-    const lowerer = new Lowerer(graph, storage, { of: leafOf, constant });
+    const lowerer = new Lowerer(graph, storage, { of: leafOf, constant, isProcessor: backend.device.type === 'cpu' });
     for (const tensor of live) lowerer.lower(tensor);
     // what can be read are copies, made last: a state may be an output, and other programs write states
     const results = new Map(

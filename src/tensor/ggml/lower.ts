@@ -4,6 +4,7 @@
 import type { Four, Layout, NativeTensor, NativeUnary, TensorGraph } from '../../native/tensor-graph.ts';
 import { sameShape } from '../shapes.ts';
 import type { Op, OpKind, Tensor } from '../tensor.ts';
+import { copyInOrder } from './copy.ts';
 import { hasPackedRows, isPacked, packed, permuted, reshaped, sizesOf, sliced } from './layout.ts';
 import type { Storage } from './storage.ts';
 
@@ -11,6 +12,8 @@ import type { Storage } from './storage.ts';
 export interface Leaves {
   /** Of an input or a state. */
   of(tensor: Tensor): NativeTensor;
+  /** Whether the processor computes, and not a graphics card. */
+  isProcessor: boolean;
   /** Filled with one number. */
   constant(value: number, ne: Four): NativeTensor;
 }
@@ -79,7 +82,7 @@ export class Lowerer {
     const key = JSON.stringify(value.layout);
     const known = copies.get(key);
     if (known && !value.changes) return known;
-    const copy = this.graph.contiguous(this.#view(value));
+    const copy = copyInOrder(this.graph, value.base, value.layout, this.#leaves.isProcessor);
     copies.set(key, copy);
     return copy;
   }
