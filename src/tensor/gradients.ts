@@ -98,9 +98,7 @@ function isLeaf(tensor: Tensor): boolean {
 
 /** What differentiation goes through from a tensor towards its inputs. */
 function sources(tensor: Tensor): readonly Tensor[] {
-  if (tensor.op.kind === 'with-gradient') return tensor.inputs.slice(1);
-  // flat wherever it is differentiable
-  return tensor.op.kind === 'step' ? [] : tensor.inputs;
+  return tensor.op.kind === 'with-gradient' ? tensor.inputs.slice(1) : tensor.inputs;
 }
 
 /** Gradients of all other tensors would be thrown away. */

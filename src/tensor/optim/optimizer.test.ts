@@ -128,6 +128,23 @@ describe('muon', () => {
     }
   });
 
+  it('multiplies by what the shorter side gives', () => {
+    for (const size of [
+      [6, 2],
+      [2, 6],
+    ] as const) {
+      const graph = new Graph();
+      const y = orthogonal(input(graph, 'x', size));
+      expect(y.shape).toEqual(size);
+      const products = graph.tensors.filter(({ op }) => op.kind === 'matmul').slice(0, 3);
+      expect(products.map(({ shape }) => shape)).toEqual([
+        [2, 2],
+        [2, 2],
+        [2, 6],
+      ]);
+    }
+  });
+
   it('is for matrices', async () => {
     await expect(trained({ method: 'muon', learningRate: 1 }, [15])).rejects.toThrow(
       'muon: steps matrices, not (15) f32',
