@@ -70,7 +70,7 @@ export function assembleVocabulary(parts: {
       field: `roles.${field}`,
     });
   };
-  const eos = roles.eos ?? (specials[0] as string);
+  const eos = idOf('eos', roles.eos ?? (specials[0] as string));
   return {
     preTokenizer: parts.preTokenizer,
     tokens: [...normal, ...specials],
@@ -78,10 +78,10 @@ export function assembleVocabulary(parts: {
       id < normal.length ? tokenKinds.normal : tokenKinds.control,
     ),
     merges: parts.merges,
-    bos: idOf('bos', roles.bos ?? eos),
-    eos: idOf('eos', eos),
+    bos: roles.bos === undefined ? eos : idOf('bos', roles.bos),
+    eos,
     endOfTurn: roles.endOfTurn === undefined ? undefined : idOf('endOfTurn', roles.endOfTurn),
-    padding: idOf('padding', roles.padding ?? eos),
+    padding: roles.padding === undefined ? eos : idOf('padding', roles.padding),
     addBos: roles.addBos ?? false,
   };
 }
