@@ -36,6 +36,12 @@ describe('Pace', () => {
     );
   });
 
+  it('lets a burst of prompts go first, for half a second at most', () => {
+    expect(paceAfter(25, 1).promptTokens(8, 4, 1024)).toBeLessThan(200);
+    expect(paceAfter(25, 1).promptTokens(8, 4, 1024, true)).toBe(500);
+    expect(paceAfter(25, 1).promptTokens(8, 4, 256, true)).toBe(256);
+  });
+
   it('holds answers up for no longer than half a second, or little more than a step of theirs takes', () => {
     fc.assert(
       fc.property(milliseconds, count, count, (answerMs, answers, prompts) => {

@@ -65,11 +65,14 @@ export class Pace {
 
   /**
    * For a piece of prompt that cannot be paused.
+   * @param isBurst the prompts go first, as far as a pause may last
    * @returns prompt tokens to compute before the next step of the running answers, at most `capacity`
    */
-  promptTokens(answers: number, prompts: number, capacity: number): number {
+  promptTokens(answers: number, prompts: number, capacity: number, isBurst = false): number {
     if (this.#answerMs === undefined || this.#promptMsPerToken === undefined) return Math.min(firstTokens, capacity);
-    const pauseMs = Math.max(this.pauseMs(answers, prompts) ?? 0, comfortableMs - this.#answerMs);
+    const pauseMs = isBurst
+      ? longestPauseMs
+      : Math.max(this.pauseMs(answers, prompts) ?? 0, comfortableMs - this.#answerMs);
     const tokens = Math.floor(pauseMs / this.#promptMsPerToken);
     return Math.min(capacity, Math.max(leastTokens, tokens - (tokens % rowsTogether)));
   }

@@ -148,6 +148,19 @@ describe('a long prompt beside answers', () => {
     expectSame(await running.done, await alone(short(60)));
   });
 
+  it('is for long prompts: several short ones are computed together, without it, and are as they are alone', async () => {
+    const beside = await startBeside();
+    const shorts = [65, 66, 67].map((seed) => ({ text: words(seed, 25), maxTokens: 5, tenant: 'others' }));
+    const [running, ...others] = await askBeside(beside, short(64), ...shorts);
+    const answers = await Promise.all(others.map(({ done }) => done));
+    for (const [index, answer] of answers.entries()) {
+      expect(answer.inputTokens).toBeGreaterThan(promptBlock);
+      expectSame(answer, await alone(shorts[index] as Question));
+    }
+    expect(beside.passes).toEqual([]);
+    expectSame(await running.done, await alone(short(64)));
+  });
+
   it('lets one that begins like it go on from what it has, before it is done', async () => {
     const beside = await startBeside();
     const beginning = words(71, 30);
