@@ -1,8 +1,8 @@
 // Attention whose memory grows with the length of a sequence and not with its square: queries go in chunks, each of which looks only
 // at the keys up to its end, and the gradient computes a chunk's probabilities again. After Rabe and Staats 2021, "Self-attention
 // does not need O(n²) memory"; unlike flash attention it is made of matrix products, which every device has.
-import { gatherRows } from './gradient-rules.ts';
-import { addAt, concat, matmul, reshape, slice, softmax, softmaxGradient, transpose, withGradient } from './ops.ts';
+import { weightGradient } from './gradient-rules.ts';
+import { addAt, concat, matmul, slice, softmax, softmaxGradient, transpose, withGradient } from './ops.ts';
 import { causalBand } from './ramp.ts';
 import { describe, refuse } from './shapes.ts';
 import type { Tensor } from './tensor.ts';
@@ -65,20 +65,13 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     for (let index = ends.length - 1; index >= 0; index--) {
       const p = kept[index] ?? probabilities(index);
       const g = part(gradient, index);
-      byValue = accumulate(byValue, matmul(acrossQueries(p, k), acrossQueries(g, k)));
+      byValue = accumulate(byValue, weightGradient(p, g, seen(v, index)));
       const byScore = softmaxGradient(matmul(g, seen(v, index)), p, factor);
-      byKey = accumulate(byKey, matmul(acrossQueries(byScore, k), acrossQueries(part(q, index), k)));
+      byKey = accumulate(byKey, weightGradient(byScore, part(q, index), seen(k, index)));
       byQuery.unshift(matmul(byScore, slice(keyColumns, 3, 0, ends[index] as number)));
     }
     return [concat(byQuery, 2), byKey, byValue];
   });
-}
-
-/** (B, H, C, N) as (B, Hkv, N, H / Hkv · C): an operand of a product that sums over all queries that see the same keys. */
-function acrossQueries(x: Tensor, k: Tensor): Tensor {
-  const [batch = 1, heads = 1] = k.shape;
-  const gathered = gatherRows(x, k);
-  return transpose(reshape(gathered, [batch, heads, ...gathered.shape.slice(-2)]));
 }
 
 function accumulate(sum: Tensor | undefined, part: Tensor): Tensor {

@@ -1,6 +1,7 @@
 // The loss of a language model without ever holding the logits of all rows: they come in chunks of rows, and what a gradient needs of
 // them is computed while they are there, so that no logit is computed twice. After Hsu et al. 2024, "Liger Kernel".
 import { FreeholdError } from '../lib/errors.ts';
+import { weightGradient } from './gradient-rules.ts';
 import {
   add,
   clamp,
@@ -73,7 +74,7 @@ function lossOfRows(hidden: Tensor, head: Tensor, columns: Tensor, targets: Tens
   const loss = scale(sum(mul(log(clamp(picked, 1e-30, 1)), weight)), -1);
   // p minus one at the target, by logit; the weight joins where the tensors are smaller
   const byLogit = reshape(putRows(flat, scale(picked, 1, -1), targets), p.shape);
-  const byHead = matmul(transpose(byLogit), transpose(mul(hidden, weight)));
+  const byHead = weightGradient(byLogit, mul(hidden, weight), head);
   const byHidden = mul(matmul(byLogit, columns), weight);
   return { loss, byHead, byHidden };
 }

@@ -155,10 +155,14 @@ function rulesOf(y: Tensor, g: Tensor): readonly Rule[] {
 }
 
 /**
- * Gradient of `matmul(x, w)` by w: over all rows that w was multiplied with. Operands are transposed so that it is one `matmul`,
- * in bf16 where the weights are: f16 has too few exponents for gradients.
+ * Gradient of `matmul(x, w)` by w: over all rows that each matrix of w was multiplied with. Operands are transposed so that it is one
+ * `matmul`, in bf16 where the weights are: f16 has too few exponents for gradients.
+ * @param g (…, M, N), gradient by the product
+ * @param x (…, M, K)
+ * @param w (…, N, K); only its shape and type count
+ * @returns f32 of the shape of w
  */
-function weightGradient(g: Tensor, x: Tensor, w: Tensor): Tensor {
+export function weightGradient(g: Tensor, x: Tensor, w: Tensor): Tensor {
   const right = transpose(gatherRows(x, w));
   const operand = w.dtype === 'bf16' ? cast(right, 'bf16') : right;
   return reshape(matmul(transpose(gatherRows(g, w)), operand), w.shape);
@@ -168,7 +172,7 @@ function weightGradient(g: Tensor, x: Tensor, w: Tensor): Tensor {
  * (X0, X1, M, K) as (W0, W1, R, K): for each matrix of w, whose leading sizes are W0 and W1, the rows of all matrices of x that share
  * it.
  */
-export function gatherRows(x: Tensor, w: Tensor): Tensor {
+function gatherRows(x: Tensor, w: Tensor): Tensor {
   const [x0 = 1] = leading(x, 2);
   const [w0 = 1, w1 = 1] = leading(w, 2);
   const width = lastSize(x);
