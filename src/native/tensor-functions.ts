@@ -75,8 +75,6 @@ const declarations = {
   ggml_rms_norm_back: 'void* ggml_rms_norm_back(void* ctx, void* gradient, void* x, float eps)',
   ggml_rope_ext:
     'void* ggml_rope_ext(void* ctx, void* a, void* b, void* c, int n_dims, int mode, int n_ctx_orig, float base, float scale, float ext, float attn, float fast, float slow)',
-  ggml_rope_ext_back:
-    'void* ggml_rope_ext_back(void* ctx, void* a, void* b, void* c, int n_dims, int mode, int n_ctx_orig, float base, float scale, float ext, float attn, float fast, float slow)',
   ggml_cast: 'void* ggml_cast(void* ctx, void* a, int type)',
   ggml_cpy: 'void* ggml_cpy(void* ctx, void* a, void* b)',
   ggml_opt_step_adamw:

@@ -508,8 +508,10 @@ export class TensorGraph {
   /** @param x (D, H, T, B) @param positions (T) */
   rope(x: NativeTensor, positions: NativeTensor, { pairing, base, inverse }: RopeOptions): NativeTensor {
     const mode = pairing === 'adjacent' ? 0 : 2;
-    const name = inverse ? 'ggml_rope_ext_back' : 'ggml_rope_ext';
-    return this.#call(name, x.ne, [x, positions, undefined], x.ne[0], mode, 0, base, 1, 0, 1, 32, 1);
+    // angles times -1 turn back, also where there is no operation of its own for that
+    const scale = inverse ? -1 : 1;
+    const operands = [x, positions, undefined];
+    return this.#call('ggml_rope_ext', x.ne, operands, x.ne[0], mode, 0, base, scale, 0, 1, 32, 1);
   }
 
   cast(x: NativeTensor, type: StorageType): NativeTensor {

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadNative } from '../../native/ffi.ts';
+import { TensorBackend } from '../../native/tensor-graph.ts';
 import type { Executable, Program } from '../device.ts';
+import { expand } from '../expansions.ts';
 import { gradients } from '../gradients.ts';
 import {
   adamwStep,
@@ -27,8 +30,9 @@ import {
 import { createReferenceDevice } from '../reference/reference-device.ts';
 import { Graph, type Tensor } from '../tensor.ts';
 import { narrowCases, opCases } from '../testing/op-cases.ts';
-import { relativeError, runCase } from '../testing/run-case.ts';
+import { caseGraph, relativeError, runCase } from '../testing/run-case.ts';
 import { createGgmlDevice, type GgmlDevice } from './ggml-device.ts';
+import { lackingOperations } from './lacking.ts';
 
 let device: GgmlDevice;
 beforeAll(() => {
@@ -71,6 +75,31 @@ describe('values and gradients are those of the reference', () => {
     for (const [output, values] of expected) {
       expect(relativeError(got.get(output) as Float32Array, values), output).toBeLessThan(precision);
     }
+  });
+});
+
+describe('a device that lacks operations', () => {
+  it('is given them as others: all values and gradients stay', async () => {
+    const reference = createReferenceDevice();
+    for (const opCase of opCases) {
+      const { graph, outputs, values } = caseGraph(opCase);
+      const expected = await runCase(reference, opCase);
+      const executable = device.compile(expand({ graph, outputs, updates: [] }, () => true));
+      for (const [name, numbers] of values) {
+        if (opCase.leaves[name]?.state) device.write(name, numbers as Float32Array);
+        else executable.set(name, numbers);
+      }
+      await executable.run();
+      for (const [name, numbers] of expected)
+        expect(relativeError(executable.get(name), numbers), `${opCase.name}: ${name}`).toBeLessThan(1e-4);
+      executable.dispose();
+    }
+  });
+
+  it('is not the processor', () => {
+    const backend = new TensorBackend(loadNative({ device: 'cpu' }), { device: 'cpu' });
+    expect([...lackingOperations(backend)]).toEqual([]);
+    backend.dispose();
   });
 });
 

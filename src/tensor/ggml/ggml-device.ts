@@ -10,9 +10,11 @@ import {
   type TensorBlock,
 } from '../../native/tensor-graph.ts';
 import type { Data, Device, Executable, Program } from '../device.ts';
+import { expand } from '../expansions.ts';
 import { liveTensors } from '../live.ts';
 import { refuse, sameShape } from '../shapes.ts';
-import { type DType, elementCount, type Shape, showShape, type Tensor } from '../tensor.ts';
+import { type DType, elementCount, type OpKind, type Shape, showShape, type Tensor } from '../tensor.ts';
+import { lackingOperations } from './lacking.ts';
 import { sizesOf } from './layout.ts';
 import { Lowerer } from './lower.ts';
 import { analyseStorage } from './storage.ts';
@@ -54,15 +56,19 @@ export function createGgmlDevice(options: GgmlDeviceOptions = {}): GgmlDevice {
   const backend = new TensorBackend(native, { device, ...(threads ? { threads } : {}) });
   const states = new Map<string, State>();
   const find = (name: string): State => states.get(name) ?? refuse('device', `there is no state "${name}"`);
+  let lacking: ReadonlySet<OpKind> | undefined;
   const rest = () => {
     if (backend.running) refuse('device', 'states are not read or written while a program runs');
   };
   return {
     name: backend.device.name,
-    compile(program) {
+    compile(asked) {
+      lacking ??= lackingOperations(backend);
+      const program = lacking.size === 0 ? asked : expand(asked, ({ op }) => lacking?.has(op.kind) ?? false);
       const live = liveTensors(program);
       declareStates(backend, states, live);
-      return createExecutable(backend, program, live, (name) => find(name).tensor);
+      const isInput = (name: string) => asked.graph.leaf(name)?.op.kind === 'input';
+      return createExecutable(backend, program, live, (name) => find(name).tensor, isInput);
     },
     states: () => new Map([...states].map(([name, { shape, dtype }]) => [name, { shape, dtype }])),
     write(name, values) {
@@ -127,6 +133,7 @@ function createExecutable(
   program: Program,
   live: readonly Tensor[],
   stateOf: (name: string) => NativeTensor,
+  isInput: (name: string) => boolean,
 ): GgmlExecutable {
   const outputs = Object.entries(program.outputs);
   const integers = outputs.find(([, { dtype }]) => dtype === 'i32');
@@ -183,7 +190,7 @@ function createExecutable(
         const input = inputs.get(name);
         if (!input) {
           // an input that leads to nothing that is asked for may be set all the same
-          if (program.graph.leaf(name)?.op.kind === 'input') return;
+          if (isInput(name)) return;
           refuse('program', `there is no input "${name}"`);
         }
         checkInput(name, input, values);

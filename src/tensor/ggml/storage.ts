@@ -4,7 +4,7 @@ import { valueInputs } from '../live.ts';
 import type { Tensor } from '../tensor.ts';
 
 export interface Storage {
-  /** Whether the numbers of `tensor` are used by nothing after `user`, which may then write over them. */
+  /** Whether the numbers of `tensor` are used by nothing after `user`, nor twice by it: it may write over them. */
   endsWith(tensor: Tensor, user: Tensor): boolean;
   /** Whether the tensor would show what is written to its state after it was made. */
   isOvertaken(tensor: Tensor): boolean;
@@ -56,7 +56,8 @@ export function analyseStorage(live: readonly Tensor[], outputs: readonly Tensor
   return {
     endsWith(tensor, user) {
       const root = roots.get(tensor) as Tensor;
-      return !isKept(root) && (rootLastUse.get(root) ?? 0) <= user.id;
+      const uses = user.inputs.filter((input) => roots.get(input) === root).length;
+      return !isKept(root) && uses === 1 && (rootLastUse.get(root) ?? 0) <= user.id;
     },
     isOvertaken: (tensor) => overtaken.has(tensor),
   };
