@@ -5,17 +5,20 @@ import { ExitStatus } from './command.ts';
 import { addChat } from './commands/chat.ts';
 import { addConfig } from './commands/config.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addExport } from './commands/export.ts';
 import { addKeys } from './commands/keys.ts';
 import { addModels } from './commands/models.ts';
 import { addPull } from './commands/pull.ts';
 import { addRemove } from './commands/rm.ts';
+import { addRuns } from './commands/runs.ts';
+import { addTrain } from './commands/train.ts';
 import { addUp } from './commands/up.ts';
 import { reportFailure, usageError } from './failure.ts';
 
 /** The whole program, nothing parsed yet. It throws where commander would end the process. */
 export function createProgram(): Command {
   const program = new Command('freehold')
-    .description('Own your foundation models: pull them, serve them, talk to them, on a machine of your own.')
+    .description('Own your foundation models: train them, serve them, talk to them, on a machine of your own.')
     .version(freeholdVersion(), '-V, --version', 'Print the version.')
     .helpOption('-h, --help', 'Show this help.')
     .helpCommand('help [command]', 'show the help of a command')
@@ -31,13 +34,17 @@ export function createProgram(): Command {
 Start here:
   freehold up                  serve the default model, with a chat page
   freehold chat                talk to it in this terminal
-  freehold pull qwen3-0.6b     fetch another model`,
+  freehold pull qwen3-0.6b     fetch another model
+  freehold train TEXT          train a model of your own`,
     );
   addUp(program);
   addChat(program);
   addPull(program);
   addModels(program);
   addRemove(program);
+  addTrain(program);
+  addRuns(program);
+  addExport(program);
   addKeys(program);
   addDoctor(program);
   addConfig(program);

@@ -47,9 +47,9 @@ beforeAll(() => {
       const steps = existsSync(path.join(home, 'short')) ? 20 : 1000;
       let step = existsSync(checkpoint) ? Number(readFileSync(checkpoint, 'utf8')) : 0;
       while (step < steps) {
-        if (signal.aborted) return 'stop';
+        if (signal.aborted) return { reason: 'stop' };
         const wish = requested();
-        if (wish) { writeFileSync(checkpoint, String(step)); return wish; }
+        if (wish) { writeFileSync(checkpoint, String(step)); return { reason: wish }; }
         step += 1;
         appendFileSync(path.join(directory, 'metrics.jsonl'), JSON.stringify({ step, loss: 1 / step }) + '\\n');
         if (step % 10 === 0) writeFileSync(checkpoint, String(step));
@@ -57,7 +57,7 @@ beforeAll(() => {
         if (existsSync(path.join(directory, 'fail'))) throw new FreeholdError('training_diverged', 'It burst.', { hint: 'Mind it.' });
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
-      return 'done';
+      return { reason: 'done' };
     }, (error) => process.stderr.write(error.stack + '\\n'));
   `;
   const file = path.join(root, 'trainer.mjs');

@@ -24,7 +24,7 @@ import {
 import type { Store } from '../store/open.ts';
 import { followHistory, type RunHistory } from './history.ts';
 import { createRunDirectory } from './run-directory.ts';
-import type { RunProgress } from './run-job.ts';
+import type { RunProgress } from './run-progress.ts';
 import { checkSettings, type RunSettings } from './run-settings.ts';
 
 /** Where runs are. */
@@ -183,6 +183,14 @@ export async function deleteRun(runs: Runs, name: string): Promise<void> {
   await deleteJob(runs.store, run.id);
   await rm(run.directory, { recursive: true, force: true }).catch((cause: Error) => {
     throw new FreeholdError('file_io', `${run.directory} could not be removed: ${cause.message}.`, { cause });
+  });
+}
+
+/** What is thrown where a run of that name is here. */
+export function nameTaken(name: string): FreeholdError {
+  return new FreeholdError('name_taken', `There is a run "${name}" already.`, {
+    field: 'name',
+    hint: `Choose another with --name, or remove that one: freehold runs rm ${name}`,
   });
 }
 

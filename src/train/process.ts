@@ -3,6 +3,7 @@
 import { constants, setPriority } from 'node:os';
 import { createGgmlDevice } from '../tensor/ggml/ggml-device.ts';
 import { executeRun } from './run.ts';
+import { readRunSettings } from './run-directory.ts';
 import { type RunHandle, runJob, type TrainerOutcome } from './run-job.ts';
 import { createProgress } from './run-progress.ts';
 
@@ -14,7 +15,7 @@ setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 const say = (text: string) => process.stdout.write(`${new Date().toISOString()} ${text}\n`);
 
 async function train(directory: string, { signal, requested, report }: RunHandle): Promise<TrainerOutcome> {
-  const track = createProgress();
+  const track = createProgress((await readRunSettings(directory)).recipe.steps);
   const leaving = new AbortController();
   let training = false;
   try {

@@ -2,28 +2,10 @@
 // second, passes on what people ask for, and writes down how it ended. Knows no model and no graph.
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asFreeholdError, toErrorRecord } from '../lib/errors.ts';
+import { asFreeholdError, type ErrorRecord, type FreeholdError, toErrorRecord } from '../lib/errors.ts';
 import { type Claim, claimJob, finishJob, heartbeat, type JobEnd } from '../store/jobs.ts';
 import { openStore, type Store } from '../store/open.ts';
-
-/** How far a run is; the progress of its job. */
-export interface RunProgress {
-  /** What it does now. */
-  phase: string;
-  step: number;
-  steps: number;
-  /** Of all steps so far. */
-  tokens: number;
-  loss?: number;
-  /** Of validation, the last and the best. */
-  bitsPerByte?: number;
-  bestBitsPerByte?: number;
-  tokensPerSecond?: number;
-  etaSeconds?: number;
-  memoryBytes?: number;
-  /** Step of the last checkpoint. */
-  checkpoint?: number;
-}
+import { type RunProgress, startOfProgress } from './run-progress.ts';
 
 /** What a trainer is given to talk with. */
 export interface RunHandle {
@@ -31,15 +13,21 @@ export interface RunHandle {
   signal: AbortSignal;
   /** What is asked of the run; it is looked at between steps and obeyed after a checkpoint. */
   requested(): 'pause' | 'stop' | undefined;
-  report(progress: Partial<RunProgress>): void;
+  report(progress: RunProgress): void;
+}
+
+export interface TrainerOutcome {
+  /** `pause` and `stop`: it obeyed, or could not go on for now. */
+  reason: 'done' | 'pause' | 'stop';
+  /** Why it could not. */
+  error?: FreeholdError;
 }
 
 /**
  * Trains until the end, or until it is asked to pause or stop.
  * @param directory of the run
- * @returns `done`, or what it obeyed
  */
-export type Trainer = (directory: string, handle: RunHandle) => Promise<'done' | 'pause' | 'stop'>;
+export type Trainer = (directory: string, handle: RunHandle) => Promise<TrainerOutcome>;
 
 const everyMs = 1000;
 const ends = { done: 'succeeded', pause: 'paused', stop: 'cancelled' } as const satisfies Record<string, JobEnd>;
@@ -61,7 +49,7 @@ export async function runJob(
   try {
     const claim = await claimJob(store, id);
     const lost = new AbortController();
-    let progress: RunProgress = { phase: 'starting', step: 0, steps: 0, tokens: 0 };
+    let progress = startOfProgress;
     let requested: 'pause' | 'stop' | undefined;
     const asked = (wish: 'pause' | 'stop') => {
       requested = wish;
@@ -77,16 +65,16 @@ export async function runJob(
     // whoever shuts the machine down gets a checkpoint
     const pause = () => asked(requested ?? 'pause');
     process.on('SIGTERM', pause);
-    let end: { state: JobEnd; error?: ReturnType<typeof toErrorRecord> };
+    let end: { state: JobEnd; error?: ErrorRecord };
     try {
-      const outcome = await trainer(path.join(home, claim.folder), {
+      const { reason, error } = await trainer(path.join(home, claim.folder), {
         signal: lost.signal,
         requested: () => requested,
-        report: (change) => {
-          progress = { ...progress, ...change };
+        report: (now) => {
+          progress = now;
         },
       });
-      end = { state: ends[outcome] };
+      end = { state: ends[reason], ...(error && { error: toErrorRecord(error) }) };
     } catch (thrown) {
       onError(thrown);
       end = { state: 'failed', error: toErrorRecord(asFreeholdError(thrown)) };

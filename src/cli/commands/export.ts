@@ -1,10 +1,11 @@
 // `freehold export RUN`: what a run learned as a model that is listed, served and talked to like any other.
+import path from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ExportType } from '../../train/export.ts';
 import type { CheckpointChoice } from '../../train/export-run.ts';
 import { type CommonOptions, finish } from '../command.ts';
 import { usageError } from '../failure.ts';
-import { namedOrNewest, withRuns } from '../runs/with-runs.ts';
+import { namedOrNewest, siteOf, withRuns } from '../runs/with-runs.ts';
 import { whole } from '../runs/words.ts';
 
 interface ExportOptions extends CommonOptions {
@@ -51,15 +52,19 @@ Examples:
           throw usageError(`"${out}" is not the name of a GGUF.`, 'Let --out end in .gguf.');
         }
         const run = await namedOrNewest(at, args[0] as string | undefined);
-        const [{ exportRun }, { formatBytes }] = await Promise.all([
-          import('../../train/export-run.ts'),
+        const [{ exportInProcess }, { formatBytes }] = await Promise.all([
+          import('../../train/tasks.ts'),
           import('../../lib/units.ts'),
         ]);
-        const { model, step } = await exportRun(values, run, {
-          checkpoint,
-          type,
-          ...(out === undefined ? {} : { out }),
-          ...(name === undefined ? {} : { name }),
+        const { model, step } = await exportInProcess({
+          site: siteOf(values),
+          run: { name: run.name, directory: run.directory },
+          options: {
+            checkpoint,
+            type,
+            ...(out === undefined ? {} : { out: path.resolve(out) }),
+            ...(name === undefined ? {} : { name }),
+          },
         });
         output.data({ model, run: run.name, step, type });
         output.line(

@@ -4,7 +4,7 @@
 import { formatBytes, formatCount, formatDuration } from '../../lib/units.ts';
 import type { JobState } from '../../store/jobs.ts';
 import type { RunHistory } from '../../train/history.ts';
-import type { RunProgress } from '../../train/run-job.ts';
+import type { RunProgress } from '../../train/run-progress.ts';
 import { fields, type Style } from '../output.ts';
 import { bar } from '../progress.ts';
 import { displayWidth, oneLine, paintedWidth, stripControls, truncate, wrapText } from '../text.ts';

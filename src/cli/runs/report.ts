@@ -86,14 +86,14 @@ export function settingFields({ recipe, data, memory, seed, device, threads }: R
   return [
     [
       'Model',
-      `${model.architecture}, ${formatCount(parameterCount(model).total)} parameters: ${model.layers} layers, width ${model.width}, ${model.heads} heads${model.kvHeads === model.heads ? '' : ` (${model.kvHeads} for keys)`}${tied}`,
+      `${model.architecture}, ${formatCount(parameterCount(model).total)} parameters: ${model.layers} ${model.layers === 1 ? 'layer' : 'layers'}, width ${model.width}, ${model.heads} heads${model.kvHeads === model.heads ? '' : ` (${model.kvHeads} for keys)`}${tied}`,
     ],
     ['Context', `${whole(model.context)} tokens of a vocabulary of ${whole(model.vocab)} (${data.tokenizer.kind})`],
     ['Text', data.sources.join(', ')],
     ['Budget', `${formatCount(recipe.tokens)} tokens in ${whole(recipe.steps)} steps of ${whole(recipe.batchTokens)}`],
     [
       'Optimizer',
-      `${recipe.optimizer}, learning rate ${short(recipe.learningRates.matrix)} (embedding ${short(recipe.learningRates.embedding)}, head ${short(recipe.learningRates.head)}), ${schedule.kind}: ${whole(schedule.warmupSteps)} steps up, ${whole(schedule.decaySteps)} down`,
+      `${recipe.optimizer}, learning rate ${short(recipe.learningRates.matrix, 3)} (embedding ${short(recipe.learningRates.embedding, 3)}, head ${short(recipe.learningRates.head, 3)}), ${schedule.kind}: ${whole(schedule.warmupSteps)} steps up, ${whole(schedule.decaySteps)} down`,
     ],
     [
       'Arithmetic',
@@ -208,4 +208,4 @@ function curvesBeside(known: readonly KnownRun[], columns: number, style: Style)
   );
 }
 
-const short = (value: number): string => String(Number(value.toPrecision(6)));
+const short = (value: number, digits = 6): string => String(Number(value.toPrecision(digits)));

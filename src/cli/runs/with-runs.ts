@@ -1,8 +1,10 @@
 // What every command about runs shares: the store opened and closed around it, all of a run read at once, and how the end
 // of a run that was followed is told.
 import { stat } from 'node:fs/promises';
+import type { Config } from '../../lib/config.ts';
 import type { FreeholdError } from '../../lib/errors.ts';
 import type { Run, Runs } from '../../train/control.ts';
+import type { TaskSite } from '../../train/tasks.ts';
 import type { CommonOptions, Invocation } from '../command.ts';
 import { usageError } from '../failure.ts';
 import type { Output } from '../output.ts';
@@ -21,6 +23,11 @@ export async function withRuns<Result>(
   } finally {
     await store.close();
   }
+}
+
+/** Only what a task needs goes to its process: settings hold a token, too. */
+export function siteOf({ home, defaultModel, libDir }: Config): TaskSite {
+  return { home, defaultModel, libDir };
 }
 
 /**
