@@ -6,6 +6,7 @@ import { benchKv } from './kv.ts';
 import { benchSampling } from './sampling.ts';
 import { benchServe } from './serve/bench.ts';
 import { benchStart } from './start.ts';
+import { benchTokenizer } from './tokenizer.ts';
 import { benchTrain } from './train/bench.ts';
 
 /** One figure beside its bar. */
@@ -29,6 +30,7 @@ const benches: Record<string, { what: string; run: (args: string[]) => Promise<F
     run: benchTrain,
   },
   start: { what: 'time to help, to listen, to the first token; memory and disk', run: benchStart },
+  tokenizer: { what: 'learning 32k merges; encoding beside Hugging Face and libllama', run: benchTokenizer },
 };
 
 const [name, ...rest] = process.argv.slice(2).filter((argument) => argument !== '--json');

@@ -81,11 +81,11 @@ export function randomText(seed: number): () => string {
 }
 
 /** Words of a made-up language, some of them far more often than others, with signs, numbers and line breaks between. */
-export function madeUpProse(seed: number, words: number): string {
+export function madeUpProse(seed: number, words: number, lexiconSize = 2000): string {
   const { next } = createRandom(seed);
   const below = (count: number) => Math.floor(next() * count);
   const syllable = () => `${'bdfgklmnprstvz'[below(14)]}${'aeiou'[below(5)]}${['', 'n', 's', 'r'][below(4)]}`;
-  const lexicon = Array.from({ length: 2000 }, () => Array.from({ length: 1 + below(4) }, syllable).join(''));
+  const lexicon = Array.from({ length: lexiconSize }, () => Array.from({ length: 1 + below(4) }, syllable).join(''));
   const word = () => lexicon[Math.floor(lexicon.length * next() ** 4)] as string;
   const between = () => [' ', ' ', ' ', ' ', ' ', ', ', '. ', '.\n', "'s ", ` ${below(3000)} `][below(10)];
   return Array.from({ length: words }, () => word() + between()).join('');
