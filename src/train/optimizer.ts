@@ -1,12 +1,8 @@
 // Which method steps which parameter, and with what numbers at each step of a run. The arithmetic is in tensor/optim.
 import type { ParameterRole } from '../models/model.ts';
 import type { Executable } from '../tensor/device.ts';
-import { input } from '../tensor/ops.ts';
-import { adamw, adamwSettingCount } from '../tensor/optim/adamw.ts';
-import { muon } from '../tensor/optim/muon.ts';
-import { type Recipe, settingsName, settingsOf } from '../tensor/optim/optimizer.ts';
+import { type Recipe, settingsName, settingsOf, stepOf } from '../tensor/optim/optimizer.ts';
 import { scheduleFactor } from '../tensor/optim/schedules.ts';
-import { momentumSettingCount, sgd } from '../tensor/optim/sgd.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { RunSettings } from './run-settings.ts';
 
@@ -17,20 +13,12 @@ export interface Optimizer {
   set(executable: Executable, step: number): void;
 }
 
-const methods = {
-  adamw: { step: adamw, settingCount: adamwSettingCount },
-  muon: { step: muon, settingCount: momentumSettingCount },
-  sgd: { step: sgd, settingCount: momentumSettingCount },
-};
 const roles = ['matrix', 'embedding', 'head', 'norm'] as const satisfies readonly ParameterRole[];
 
 export function optimizerOf(settings: RunSettings): Optimizer {
   return {
     update(role, parameter, gradient) {
-      const { graph } = parameter;
-      const { step, settingCount } = methods[methodOf(settings, role)];
-      const name = settingsName(role);
-      return step(parameter, gradient, graph.leaf(name) ?? input(graph, name, [settingCount]));
+      return stepOf(methodOf(settings, role), role, parameter, gradient);
     },
     set(executable, step) {
       const factor = factorAt(settings, step);

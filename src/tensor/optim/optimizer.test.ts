@@ -7,7 +7,7 @@ import { relativeError } from '../testing/run-case.ts';
 import { accumulate, clearSums, gradientSum } from './accumulation.ts';
 import { clipScale } from './clipping.ts';
 import { orthogonal } from './muon.ts';
-import { groupsByRole, optimize, type Recipe, settingsName, settingsOf } from './optimizer.ts';
+import { type Recipe, settingsName, settingsOf, stepOf } from './optimizer.ts';
 
 const shape = [3, 5];
 const start = Float64Array.from({ length: 15 }, (_, i) => Math.sin(1.7 * i));
@@ -20,7 +20,7 @@ async function trained(recipe: Recipe, size = shape): Promise<Float64Array> {
   const graph = new Graph();
   const parameter = state(graph, 'w', size, { trainable: true });
   const gradient = input(graph, 'gradient', size);
-  const updates = optimize(graph, [{ name: 'all', recipe, parameters: [parameter] }], () => gradient);
+  const updates = stepOf(recipe.method, 'all', parameter, gradient);
   const device = createReferenceDevice();
   const executable = device.compile({ graph, outputs: {}, updates });
   device.writeExact('w', start);
@@ -152,42 +152,6 @@ describe('muon', () => {
   });
 });
 
-describe('optimize', () => {
-  const adamw: Recipe = { method: 'adamw', learningRate: 1 };
-
-  it('leaves a parameter alone that has no gradient', () => {
-    const graph = new Graph();
-    const w = state(graph, 'w', shape, { trainable: true });
-    expect(optimize(graph, [{ name: 'all', recipe: adamw, parameters: [w] }], () => undefined)).toEqual([]);
-  });
-
-  it('refuses to step a parameter twice', () => {
-    const graph = new Graph();
-    const w = state(graph, 'w', shape, { trainable: true });
-    const group = (name: string) => ({ name, recipe: adamw, parameters: [w] });
-    expect(() => optimize(graph, [group('a'), group('b')], (parameter) => parameter)).toThrow('"w" is stepped twice');
-  });
-
-  it('goes by groups that follow from roles', () => {
-    const graph = new Graph();
-    const named = (name: string, role: 'matrix' | 'norm') => ({
-      parameter: state(graph, name, [2, 2], { trainable: true }),
-      role,
-    });
-    const muon: Recipe = { method: 'muon', learningRate: 1 };
-    const groups = groupsByRole([named('a', 'matrix'), named('b', 'norm'), named('c', 'matrix')], {
-      matrix: muon,
-      norm: adamw,
-    });
-    expect(
-      groups.map(({ name, recipe, parameters }) => [name, recipe, parameters.map(({ op }) => 'name' in op && op.name)]),
-    ).toEqual([
-      ['matrix', muon, ['a', 'c']],
-      ['norm', adamw, ['b']],
-    ]);
-  });
-});
-
 describe('clipScale', () => {
   const clipped = async (maxNorm: number) => {
     const graph = new Graph();
@@ -230,7 +194,7 @@ describe('gradients of parts', () => {
     const graph = new Graph();
     const w = state(graph, 'w', [2], { trainable: true });
     const recipe: Recipe = { method: 'sgd', learningRate: 0.25 };
-    const updates = [...optimize(graph, [{ name: 'all', recipe, parameters: [w] }], gradientSum), ...clearSums([w])];
+    const updates = [...stepOf(recipe.method, 'all', w, gradientSum(w)), ...clearSums([w])];
     const executable = device.compile({ graph, outputs: {}, updates });
     executable.set('settings/all', settingsOf(recipe, 0, 1));
     await executable.run();

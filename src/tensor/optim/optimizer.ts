@@ -1,22 +1,12 @@
-// Which parameter is stepped how: groups of parameters, each with a recipe. What changes from step to step comes in as inputs, so
-// one compiled program serves a whole run. Knows no schedule but its factor.
+// One name for all methods. Parameters of a group share an input for what changes from step to step, so one compiled program serves
+// a whole run. Knows no schedule but its factor.
 import { input } from '../ops.ts';
-import { refuse } from '../shapes.ts';
-import type { Graph, Tensor } from '../tensor.ts';
+import type { Tensor } from '../tensor.ts';
 import { type AdamwRecipe, adamw, adamwSettingCount, adamwSettings } from './adamw.ts';
 import { type MuonRecipe, muon, muonSettings } from './muon.ts';
-import { parameterName } from './parameter-state.ts';
 import { momentumSettingCount, type SgdRecipe, sgd, sgdSettings } from './sgd.ts';
 
 export type Recipe = AdamwRecipe | MuonRecipe | SgdRecipe;
-
-export interface ParameterGroup {
-  /** Names the group's input, `settings/<name>`. */
-  name: string;
-  recipe: Recipe;
-  /** States. */
-  parameters: readonly Tensor[];
-}
 
 const methods = {
   adamw: { step: adamw, settingCount: adamwSettingCount },
@@ -25,26 +15,15 @@ const methods = {
 };
 
 /**
- * One step of every parameter of every group.
- * @param gradientOf undefined for a parameter that the loss does not depend on: it stays
- * @returns updates of a program, which then has one input more for each group
+ * One step of a parameter.
+ * @param group names the input of its numbers, which all parameters of the group share
+ * @returns updates of a program
  */
-export function optimize(
-  graph: Graph,
-  groups: readonly ParameterGroup[],
-  gradientOf: (parameter: Tensor) => Tensor | undefined,
-): Tensor[] {
-  const seen = new Set<Tensor>();
-  return groups.flatMap(({ name, recipe, parameters }) => {
-    const { step, settingCount } = methods[recipe.method];
-    const settings = input(graph, settingsName(name), [settingCount]);
-    return parameters.flatMap((parameter) => {
-      if (seen.has(parameter)) refuse('optimize', `"${parameterName(parameter)}" is stepped twice`);
-      seen.add(parameter);
-      const gradient = gradientOf(parameter);
-      return gradient ? step(parameter, gradient, settings) : [];
-    });
-  });
+export function stepOf(method: Recipe['method'], group: string, parameter: Tensor, gradient: Tensor): Tensor[] {
+  const { graph } = parameter;
+  const { step, settingCount } = methods[method];
+  const name = settingsName(group);
+  return step(parameter, gradient, graph.leaf(name) ?? input(graph, name, [settingCount]));
 }
 
 /** The input that holds what a group's recipe gives for a step. */
@@ -67,20 +46,4 @@ export function settingsOf(recipe: Recipe, step: number, factor: number): Float3
       return sgdSettings(recipe, step, factor);
   }
   return recipe satisfies never;
-}
-
-/**
- * One group for each role that some parameter has.
- * @param parameters states with what they are in their model, e.g. `matrix` or `norm`
- */
-export function groupsByRole<Role extends string>(
-  parameters: readonly { parameter: Tensor; role: Role }[],
-  recipes: Readonly<Record<Role, Recipe>>,
-): ParameterGroup[] {
-  const roles = [...new Set(parameters.map(({ role }) => role))];
-  return roles.map((name) => ({
-    name,
-    recipe: recipes[name],
-    parameters: parameters.filter(({ role }) => role === name).map(({ parameter }) => parameter),
-  }));
 }
