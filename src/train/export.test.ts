@@ -5,12 +5,21 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { randomWeights } from '../../test/support/decoder-forward.ts';
 import { metadataNumber, metadataString } from '../formats/gguf/metadata.ts';
 import { readGguf } from '../formats/gguf/read.ts';
+import { readTensor } from '../formats/gguf/tensor-data.ts';
+import { initialise } from '../models/initialise.ts';
 import type { ModelConfig } from '../models/model.ts';
+import { parameterOf, parametersOf } from '../models/model.ts';
 import { loadNative, type Native } from '../native/ffi.ts';
 import { Batch, Context, Model } from '../native/llama.ts';
+import { assign, state } from '../tensor/ops.ts';
+import { createReferenceDevice } from '../tensor/reference/reference-device.ts';
+import { Graph } from '../tensor/tensor.ts';
 import { tokenizerToGguf } from '../tokenizer/gguf.ts';
 import { bytesTokenizer } from '../tokenizer/tokenizer.ts';
+import { tokenizerToJson } from '../tokenizer/tokenizer-file.ts';
+import { startOfRun, writeCheckpoint } from './checkpoint.ts';
 import { type ExportSource, type ExportType, exportModel, exportTypes, openExportSource } from './export.ts';
+import { smallSettings } from './testing/small-run.ts';
 
 const tokenizer = bytesTokenizer();
 const config: ModelConfig = {
@@ -109,6 +118,29 @@ describe('an exported model', () => {
       code: 'gguf_invalid',
       message: expect.stringContaining('is q8_0, expected f32'),
     });
+  });
+
+  it('is the model of a checkpoint, without what its optimizer keeps', async () => {
+    const settings = smallSettings({}, {});
+    const { model } = settings.recipe;
+    const device = createReferenceDevice();
+    const graph = new Graph();
+    const parameters = parametersOf(model).map(({ name }) => parameterOf(model, graph, name));
+    const kept = state(graph, 'muon.momentum/blk.0.attn_q.weight', [2, 2]);
+    const updates = [...parameters, kept].map((leaf) => assign(leaf, leaf));
+    device.compile({ graph, outputs: {}, updates });
+    const first = (name: string) => initialise(parametersOf(model).find((spec) => spec.name === name)!, 1);
+    for (const { name } of parametersOf(model)) device.write(name, first(name));
+    const file = path.join(folder, 'step-000001.gguf');
+    const tokens = bytesTokenizer();
+    const tokenizer = tokenizerToJson(tokens);
+    await writeCheckpoint(file, device, { settings, progress: startOfRun, tokenizer, fingerprint: '' });
+    const out = path.join(folder, 'from-run.gguf');
+    await exportModel({ source: file, out, type: 'f32' });
+    const gguf = await readGguf(out);
+    expect(gguf.tensors.map(({ name }) => name)).toEqual(parametersOf(model).map(({ name }) => name));
+    for (const { name } of gguf.tensors) expect(await readTensor(out, gguf, name)).toEqual(first(name));
+    expect((await answerOf(out)).tokens).toEqual([...tokens.encode(text)]);
   });
 
   it('is there whole or not at all, and replaces nothing unasked', async () => {
