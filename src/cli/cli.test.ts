@@ -55,6 +55,18 @@ const commands = [
   'pull',
   'models',
   'rm',
+  'train',
+  'runs',
+  'runs list',
+  'runs show',
+  'runs watch',
+  'runs pause',
+  'runs resume',
+  'runs stop',
+  'runs compare',
+  'runs plot',
+  'runs rm',
+  'export',
   'keys',
   'keys create',
   'keys list',
@@ -68,7 +80,7 @@ describe('help', () => {
     const run = await freehold([...command.split(' '), '--help']);
     expect(run).toMatchObject({ status: 0, stderr: '' });
     expect(run.stdout).toContain(`Usage: freehold ${command}`);
-    if (command !== 'keys') expect(run.stdout).toMatch(/--json\b/);
+    if (!['keys', 'runs'].includes(command)) expect(run.stdout).toMatch(/--json\b/);
   });
 
   it('of the whole names every command, with --help, help, or nothing', async () => {

@@ -218,6 +218,8 @@ function createSaver(
 function sampleWith(sampler: Sampler, tokenizer: Tokenizer, { samples, seed }: RunSettings) {
   const prompt = [...tokenizer.encode(samples.prompt)];
   if (tokenizer.addBos && tokenizer.bos !== undefined) prompt.unshift(tokenizer.bos);
+  // something has to be gone on from
+  if (prompt.length === 0) prompt.push(...tokenizer.encode('\n'));
   return async ({ step }: Progress): Promise<string> => {
     const { tokens, temperature } = samples;
     const random = randomAt(seed, 'sample', step);
