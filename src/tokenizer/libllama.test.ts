@@ -13,7 +13,7 @@ import { Model } from '../native/llama.ts';
 import { kindOf, letter, number } from './characters.ts';
 import { tokenizerFromGguf, tokenizerToGguf } from './gguf.ts';
 import { preTokenizer, preTokenizerNames } from './pre-tokenizers.ts';
-import { bytesTokenizer, type Tokenizer } from './tokenizer.ts';
+import { bytesTokenizer, createTokenizer, type Tokenizer } from './tokenizer.ts';
 import { trainBpe } from './train/train.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'freehold-tokenizer-'));
@@ -29,12 +29,15 @@ async function served(tokenizer: Tokenizer, pre: string = tokenizer.preTokenizer
   return Model.load(loadNative({ device: 'cpu' }), { file });
 }
 
+/** Texts of which libllama makes other tokens than we. */
+function differing(tokenizer: Tokenizer, model: Model, texts: readonly string[]): string[] {
+  return texts.filter(
+    (text) => Buffer.compare(bytesOf(model.vocabulary.tokenize(text)), bytesOf(tokenizer.encode(text))) !== 0,
+  );
+}
+
 function expectSameIds(tokenizer: Tokenizer, model: Model, texts: readonly string[]): void {
-  const differing = texts.filter((text) => {
-    const wanted = model.vocabulary.tokenize(text);
-    return Buffer.compare(bytesOf(wanted), bytesOf(tokenizer.encode(text))) !== 0;
-  });
-  expect(differing).toEqual([]);
+  expect(differing(tokenizer, model, texts)).toEqual([]);
 }
 
 const bytesOf = (ids: Int32Array) => new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength);
@@ -74,7 +77,7 @@ describe('libllama gives the ids of encode, for 10,000 random strings in many sc
 
 describe('libllama', () => {
   it('takes the aliases of each pre-tokenizer for the same', async () => {
-    const texts = textsOf(4, 400);
+    const texts = textsOf(4, 200);
     for (const name of preTokenizerNames) {
       const trained = await trainBpe(learnable(), { vocab: 1500, preTokenizer: name, threads: 1 });
       for (const alias of preTokenizer(name).aliases) {
@@ -82,6 +85,38 @@ describe('libllama', () => {
         expectSameIds(trained, model, texts);
         model.dispose();
       }
+    }
+  });
+
+  it('cuts by the pre-tokenizer that the file names: with another, these texts have other tokens', async () => {
+    const texts = textsOf(6, 500);
+    const others = { 'gpt-2': ['smollm', 'dbrx', 'qwen2'], dbrx: ['gpt-2', 'smollm', 'qwen2'] } as const;
+    for (const name of ['gpt-2', 'dbrx'] as const) {
+      const trained = await trainBpe([...learnable(), ...texts], { vocab: 2500, preTokenizer: name, threads: 1 });
+      for (const other of others[name]) {
+        const model = await served(trained, other);
+        expect(differing(trained, model, texts).length, `${name} and ${other}`).toBeGreaterThan(10);
+        model.dispose();
+      }
+    }
+  });
+
+  it('takes a piece that is a token for that token, whatever the merges say, where the pre-tokenizer is llama-bpe', async () => {
+    const { vocabulary } = bytesTokenizer();
+    const withWord = {
+      ...vocabulary,
+      tokens: [...vocabulary.tokens, 'zebra'],
+      kinds: Uint8Array.from([...vocabulary.kinds, 1]),
+    };
+    for (const [name, wanted] of [
+      ['llama-bpe', [257]],
+      ['dbrx', [...Buffer.from('zebra')]],
+    ] as const) {
+      const tokenizer = createTokenizer({ ...withWord, preTokenizer: name });
+      const model = await served(tokenizer);
+      expect([...tokenizer.encode('zebra')]).toEqual(wanted);
+      expect([...model.vocabulary.tokenize('zebra')]).toEqual(wanted);
+      model.dispose();
     }
   });
 

@@ -3,7 +3,7 @@
 //
 // Bytes that are not UTF-8 are kept: each counts as a sign when text is cut and comes back from `decode` as it was. (libllama
 // puts U+FFFD in its place.) A string with a lone surrogate has U+FFFD there, as everywhere that JavaScript writes UTF-8.
-import { FreeholdError, invariant } from '../lib/errors.ts';
+import { FreeholdError } from '../lib/errors.ts';
 import { byteLetters, bytesOfSpelling } from './byte-letters.ts';
 import { createEncoder, type Encoder } from './encoder.ts';
 import { findSpecials } from './find-specials.ts';
@@ -19,7 +19,6 @@ import {
   tokenIds,
   tokenKinds,
   type Vocabulary,
-  vocabularyFault,
 } from './vocabulary.ts';
 
 export interface Tokenizer {
@@ -58,11 +57,9 @@ export interface DecodeOptions {
 }
 
 /**
- * @param vocabulary valid; what comes from outside is checked where it is read
+ * @param vocabulary valid (`vocabularyFault`); what comes from outside is checked where it is read
  */
 export function createTokenizer(vocabulary: Vocabulary): Tokenizer {
-  const fault = vocabularyFault(vocabulary);
-  invariant(fault === undefined, `a vocabulary is checked where it is read: ${fault}`);
   const { tokens, kinds } = vocabulary;
   const specials = specialsOf(vocabulary);
   const table = createByteTable(vocabulary);
