@@ -10,17 +10,23 @@ import { randomAt } from './seeds.ts';
 import type { StepRunner } from './step-runner.ts';
 
 /**
- * Floating-point operations a second of an f32 matrix product of a size that suits every device; the best of a few.
- * @param options.size rows and columns; default 1024
+ * Floating-point operations a second of an f32 matrix product, of a size that suits the device; the best of a few.
  */
-export async function measureGemm(device: Device, options: { size?: number; rounds?: number } = {}): Promise<number> {
-  const { size = 1024, rounds = 5 } = options;
+export async function measureGemm(device: Device): Promise<number> {
+  const small = await rateOf(device, 64);
+  // a slow device would take minutes for what a fast one needs to show its speed
+  return small * mostSeconds > 4 * 1024 ** 3 ? await rateOf(device, 1024) : small;
+}
+
+/** For one round of the large product. */
+const mostSeconds = 2;
+const rounds = 5;
+
+async function rateOf(device: Device, size: number): Promise<number> {
   const graph = new Graph();
   const a = input(graph, 'a', [size, size]);
   const b = input(graph, 'b', [size, size]);
-  // a chain, so that no product can be left out; scaled by what goes in, it neither grows nor dies
-  const product = matmul(matmul(a, b), b);
-  const executable = device.compile({ graph, outputs: { sum: sum(product) }, updates: [] });
+  const executable = device.compile({ graph, outputs: { sum: sum(matmul(matmul(a, b), b)) }, updates: [] });
   try {
     const random = randomAt('gemm');
     const values = () => Float32Array.from({ length: size * size }, () => (random.next() - 0.5) / Math.sqrt(size));

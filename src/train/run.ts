@@ -72,6 +72,7 @@ export interface RunOutcome {
  * training_diverged naming the last good checkpoint; the signal's reason
  */
 export async function executeRun(directory: string, options: RunOptions): Promise<RunOutcome> {
+  await readRunSettings(directory);
   const release = await lockRun(directory);
   const closing: (() => void)[] = [];
   try {
