@@ -103,6 +103,8 @@ export interface Claim {
   readonly lease: string;
   /** Relative to the home folder. */
   readonly folder: string;
+  /** What an earlier process told last. */
+  readonly progress: unknown;
 }
 
 /**
@@ -129,9 +131,9 @@ export async function claimJob(store: Store, id: string): Promise<Claim> {
     .set(({ fn, val, ref }) => ({ started_at: fn.coalesce(ref('started_at'), val(now)) }))
     .where('id', '=', id)
     .where('state', '=', 'queued')
-    .returning('folder')
+    .returning(['folder', 'progress'])
     .executeTakeFirst();
-  if (taken) return { id, lease, folder: taken.folder };
+  if (taken) return { id, lease, folder: taken.folder, progress: parsed(taken.progress) };
   const job = await requireJob(store, id);
   throw new FreeholdError('in_use', `The job ${job.name} is ${job.state}, so this process does not take it.`, {
     hint: 'Another process works on it, or it was not started again.',
@@ -299,8 +301,8 @@ function toJob(row: JobsTable): Job {
     folder: row.folder,
     state: worked && isLost(row) ? 'interrupted' : row.state,
     requested: row.requested ?? undefined,
-    progress: row.progress === null ? undefined : JSON.parse(row.progress),
-    error: row.error === null ? undefined : JSON.parse(row.error),
+    progress: parsed(row.progress),
+    error: parsed(row.error) as ErrorRecord | undefined,
     pid: row.pid ?? undefined,
     heartbeatAt: row.heartbeat_at ?? undefined,
     createdAt: row.created_at,
@@ -308,3 +310,5 @@ function toJob(row: JobsTable): Job {
     finishedAt: row.finished_at ?? undefined,
   };
 }
+
+const parsed = (json: string | null): unknown => (json === null ? undefined : JSON.parse(json));

@@ -14,8 +14,8 @@ setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const say = (text: string) => process.stdout.write(`${new Date().toISOString()} ${text}\n`);
 
-async function train(directory: string, { signal, requested, report }: RunHandle): Promise<TrainerOutcome> {
-  const track = createProgress((await readRunSettings(directory)).recipe.steps);
+async function train(directory: string, { signal, requested, report, earlier }: RunHandle): Promise<TrainerOutcome> {
+  const track = createProgress((await readRunSettings(directory)).recipe.steps, earlier);
   const leaving = new AbortController();
   let training = false;
   try {

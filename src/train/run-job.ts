@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { asFreeholdError, type ErrorRecord, type FreeholdError, toErrorRecord } from '../lib/errors.ts';
 import { type Claim, claimJob, finishJob, heartbeat, type JobEnd } from '../store/jobs.ts';
 import { openStore, type Store } from '../store/open.ts';
-import { type RunProgress, startOfProgress } from './run-progress.ts';
+import type { RunProgress } from './run-progress.ts';
 
 /** What a trainer is given to talk with. */
 export interface RunHandle {
@@ -14,6 +14,8 @@ export interface RunHandle {
   /** What is asked of the run; it is looked at between steps and obeyed after a checkpoint. */
   requested(): 'pause' | 'stop' | undefined;
   report(progress: RunProgress): void;
+  /** Where an earlier process of the run was. */
+  earlier: RunProgress | undefined;
 }
 
 export interface TrainerOutcome {
@@ -49,7 +51,7 @@ export async function runJob(
   try {
     const claim = await claimJob(store, id);
     const lost = new AbortController();
-    let progress = startOfProgress;
+    let progress: RunProgress | undefined;
     let requested: 'pause' | 'stop' | undefined;
     const asked = (wish: 'pause' | 'stop') => {
       requested = wish;
@@ -70,6 +72,7 @@ export async function runJob(
       const { reason, error } = await trainer(path.join(home, claim.folder), {
         signal: lost.signal,
         requested: () => requested,
+        earlier: claim.progress as RunProgress | undefined,
         report: (now) => {
           progress = now;
         },
@@ -93,7 +96,7 @@ export async function runJob(
 function beatHeart(
   store: Store,
   claim: Claim,
-  progress: () => RunProgress,
+  progress: () => RunProgress | undefined,
   asked: (wish: 'pause' | 'stop') => void,
   lost: () => void,
   onError: (error: unknown) => void,

@@ -5,7 +5,7 @@ export interface RunProgress {
   /** What it does now, for people. */
   phase: string;
   step: number;
-  /** All that are wanted; 0 while that is not known. */
+  /** All that are wanted. */
   steps: number;
   /** Trained on so far. */
   tokens: number;
@@ -24,8 +24,6 @@ export interface RunProgress {
   warning?: string;
 }
 
-export const startOfProgress: RunProgress = { phase: 'starting', step: 0, steps: 0, tokens: 0 };
-
 const phaseWords: Record<RunPhase, string> = {
   reading: 'reading the texts',
   tokenizer: 'learning the tokenizer',
@@ -37,9 +35,13 @@ const phaseWords: Record<RunPhase, string> = {
 /** The time that is left is told from so many of the last lines: validations, samples and checkpoints are in it then. */
 const etaLines = 200;
 
-/** @returns takes an event, gives the progress after it */
-export function createProgress(steps: number): (event: RunEvent) => RunProgress {
-  let progress: RunProgress = { ...startOfProgress, steps };
+/**
+ * @param earlier where an earlier process of the run was: it counts until this one knows better
+ * @returns takes an event, gives the progress after it
+ */
+export function createProgress(steps: number, earlier?: RunProgress): (event: RunEvent) => RunProgress {
+  const { etaSeconds: _, warning: __, ...kept } = earlier ?? { step: 0, tokens: 0 };
+  let progress: RunProgress = { ...kept, phase: 'starting', steps };
   const pace: { step: number; elapsedSeconds: number }[] = [];
   return (event) => {
     progress = { ...progress, ...changeOf(event, progress, pace) };
