@@ -32,8 +32,8 @@ export async function registerMade(
   write: (file: string) => Promise<void>,
 ): Promise<LocalModel> {
   const { name, source } = made;
-  const [stem = '', tag, ...more] = name.split(':');
-  if (more.length > 0 || stem === '' || toModelName(stem) !== stem || (tag !== undefined && toModelName(tag) !== tag)) {
+  const parts = name.split(':');
+  if (parts.length > 2 || parts.some((part) => part === '' || toModelName(part) !== part)) {
     throw new FreeholdError('invalid_request', `"${name}" cannot be the name of a model.`, {
       field: 'name',
       hint: 'Take small letters, digits, ".", "_" and "-", a letter or digit first.',
