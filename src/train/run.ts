@@ -40,7 +40,7 @@ export type RunEvent =
   | { type: 'phase'; phase: RunPhase; share: number }
   | { type: 'resumed'; step: number; checkpoint: string }
   | { type: 'saved'; step: number; file: string }
-  | { type: 'metrics'; line: MetricsLine }
+  | { type: 'metrics'; line: MetricsLine; steps: number }
   | { type: 'memory'; stateBytes: number; workBytes: number }
   | { type: 'warning'; message: string }
   | Exclude<TrainEvent, { type: 'checkpoint' | 'end' | 'diverged' }>;
@@ -144,7 +144,7 @@ async function prepareAndTrain(
     for await (const event of train({ settings, runner, source, evaluator, sample, progress, requested, signal })) {
       step = event.progress.step;
       const line = await record.take(event);
-      if (line) tell({ type: 'metrics', line });
+      if (line) tell({ type: 'metrics', line, steps: settings.recipe.steps });
       if (event.type === 'checkpoint') {
         await saver.save(event.progress);
         tell({ type: 'saved', step, file: saver.file as string });
