@@ -3,6 +3,7 @@
 import type { PieceMerger } from './merge-piece.ts';
 import { PieceTable } from './piece-table.ts';
 import { maxPieceBytes, type PieceScanner } from './pre-tokenizers.ts';
+import { noToken } from './vocabulary.ts';
 
 /** A piece longer than this is not remembered. */
 const longestRemembered = 128;
@@ -55,7 +56,10 @@ export function createEncoder({ scan, merger, wholePieces }: EncoderParts): Enco
     const length = merger.merge(bytes, from, to);
     reserve(length);
     const ids = merger.ids;
-    for (let at = 0; at < length; at++) out[count++] = ids[at] as number;
+    for (let at = 0; at < length; at++) {
+      const id = ids[at] as number;
+      if (id !== noToken) out[count++] = id;
+    }
   }
 
   function remember(entry: number, from: number): void {

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { joinedWith } from '../../scripts/make-unicode-ranges.ts';
 import { vocabularyModel } from '../../scripts/vocabulary-model.ts';
 import { randomText } from '../../test/support/random-text.ts';
+import { realModelFile } from '../../test/support/real-model.ts';
 import { readGguf } from '../formats/gguf/read.ts';
 import { writeGguf } from '../formats/gguf/write.ts';
 import { loadNative } from '../native/ffi.ts';
@@ -71,6 +72,18 @@ describe('libllama gives the ids of encode, for 10,000 random strings in many sc
     const tokenizer = bytesTokenizer();
     const model = await served(tokenizer);
     expectSameIds(tokenizer, model, textsOf(3, 10_000));
+    model.dispose();
+  });
+});
+
+const realModel = await realModelFile();
+
+describe('needs a real model: its tokenizer, imported,', () => {
+  it.skipIf(!realModel)('gives the ids that libllama gives, for 10,000 random strings', async () => {
+    const file = realModel as string;
+    const imported = tokenizerFromGguf(await readGguf(file));
+    const model = await Model.load(loadNative({ device: 'cpu' }), { file, gpuLayers: 0 });
+    expectSameIds(imported, model, textsOf(8, 10_000));
     model.dispose();
   });
 });

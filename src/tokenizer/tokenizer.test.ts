@@ -138,6 +138,28 @@ describe('a tokenizer of bytes', () => {
   });
 });
 
+describe('a vocabulary without tokens for some control characters', () => {
+  const { vocabulary } = bytesTokenizer();
+  const without = (byte: number) => ({
+    metadata: tokenizerToGguf({ vocabulary: { ...vocabulary, tokens: vocabulary.tokens.with(byte, '<gap>') } }),
+  });
+
+  it('leaves them out', () => {
+    const lossy = tokenizerFromGguf(without(4));
+    expect(lossy.lossless).toBe(false);
+    expect(bytesTokenizer().lossless).toBe(true);
+    expect([...lossy.encode('a\u0004\u0004b\u0004')]).toEqual([97, 98]);
+    // remembered the second time
+    expect([...lossy.encode('\u0004 \u0004')]).toEqual([32]);
+  });
+
+  it('is refused where what it lacks is part of text', () => {
+    for (const byte of [0x0a, 0x20, 0x41, 0x80, 0xc3, 0xe2, 0xf0]) {
+      expect(() => tokenizerFromGguf(without(byte))).toThrow(expect.objectContaining({ code: 'gguf_invalid' }));
+    }
+  });
+});
+
 describe('several threads', () => {
   it('give the ids of one', async () => {
     const next = randomText(31);
@@ -189,7 +211,7 @@ describe('tokenizer.json', () => {
       [JSON.stringify({ ...file, merges: [1, 2 ** 32] }), 'merges.1'],
       [JSON.stringify({ ...file, merges: [1, 5000] }), 'not there'],
       [JSON.stringify({ ...file, merges: [0, 0] }), 'leads to no token'],
-      [JSON.stringify({ ...file, tokens: ['x', ...file.tokens.slice(1)] }), 'no token for the byte 0'],
+      [JSON.stringify({ ...file, tokens: file.tokens.with(32, 'x') }), 'no token for the byte 32'],
       [JSON.stringify({ ...file, special: { control: [9999] } }), '9999'],
       [JSON.stringify({ ...file, special: { control: [65] } }), 'no token for the byte 65'],
     ];

@@ -4,7 +4,7 @@
 // Bytes that are not UTF-8 are kept: each counts as a sign when text is cut and comes back from `decode` as it was. (libllama
 // puts U+FFFD in its place.) A string with a lone surrogate has U+FFFD there, as everywhere that JavaScript writes UTF-8.
 import { FreeholdError } from '../lib/errors.ts';
-import { byteLetters, bytesOfSpelling } from './byte-letters.ts';
+import { bytesOfSpelling } from './byte-letters.ts';
 import { createEncoder, type Encoder } from './encoder.ts';
 import { findSpecials } from './find-specials.ts';
 import { createPieceMerger } from './merge-piece.ts';
@@ -13,8 +13,10 @@ import { PieceTable } from './piece-table.ts';
 import { type PreTokenizerName, preTokenizer } from './pre-tokenizers.ts';
 import {
   assembleVocabulary,
+  byteIdsOf,
   defaultSpecials,
   isNormal,
+  noToken,
   type SpecialRoles,
   tokenIds,
   tokenKinds,
@@ -36,6 +38,11 @@ export interface Tokenizer {
   readonly padding: number | undefined;
   /** Whether prompts begin with `bos`. `encode` does not add it. */
   readonly addBos: boolean;
+  /**
+   * Whether every byte has a token, as in all that are trained here. Some published vocabularies lack control characters;
+   * `encode` leaves these out, as libllama does.
+   */
+  readonly lossless: boolean;
   /** What it is made of; goes into files and to threads. */
   readonly vocabulary: Vocabulary;
   /** Ids of plain text. The name of a special token in it is text like any other. */
@@ -104,6 +111,7 @@ export function createTokenizer(vocabulary: Vocabulary): Tokenizer {
     endOfTurn: vocabulary.endOfTurn,
     padding: vocabulary.padding,
     addBos: vocabulary.addBos,
+    lossless: !byteIdsOf(tokenIds(tokens), kinds).includes(noToken),
     vocabulary,
     encode(text) {
       const bytes = asBytes(text);
@@ -159,7 +167,7 @@ function createByteTable({ tokens, kinds }: Vocabulary): { bytes: Uint8Array; st
 
 function encoderOf({ tokens, kinds, merges, preTokenizer: name }: Vocabulary): Encoder {
   const idOf = tokenIds(tokens);
-  const byteIds = Int32Array.from(byteLetters, (spelling) => idOf.get(spelling) as number);
+  const byteIds = byteIdsOf(idOf, kinds);
   const results = Int32Array.from(
     { length: merges.length / 2 },
     (_, rank) =>

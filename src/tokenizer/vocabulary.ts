@@ -113,7 +113,8 @@ export function checkSpecials(specials: readonly string[], preTokenizerName: Pre
 }
 
 /**
- * Checks what a file said: a token for every byte, merges that lead from tokens to a token, ids within the vocabulary.
+ * Checks what a file said: a token for every byte that text is made of, merges that lead from tokens to a token, ids within
+ * the vocabulary.
  * @returns what is wrong, or undefined
  */
 export function vocabularyFault({ tokens, kinds, merges, ...ids }: Vocabulary): string | undefined {
@@ -125,7 +126,7 @@ export function vocabularyFault({ tokens, kinds, merges, ...ids }: Vocabulary): 
   }
   if (ids.addBos && ids.bos === undefined) return 'prompts begin with a token that is not named';
   const idOf = tokenIds(tokens);
-  const missing = byteLetters.findIndex((spelling) => !isNormal(kinds, idOf.get(spelling)));
+  const missing = byteLetters.findIndex((spelling, byte) => !mayMiss(byte) && !isNormal(kinds, idOf.get(spelling)));
   if (missing >= 0) return `there is no token for the byte ${missing}`;
   for (let at = 0; at < merges.length; at += 2) {
     const left = tokens[merges[at] as number];
@@ -138,6 +139,26 @@ export function vocabularyFault({ tokens, kinds, merges, ...ids }: Vocabulary): 
   }
   return undefined;
 }
+
+/**
+ * Bytes that published vocabularies lack here and there: control characters, and those that begin no character that is
+ * assigned.
+ */
+function mayMiss(byte: number): boolean {
+  const isControl = (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) || byte === 0x7f;
+  return isControl || byte === 0xc0 || byte === 0xc1 || byte >= 0xf1;
+}
+
+/** Token of each byte; `noToken` where there is none. */
+export function byteIdsOf(idOf: ReadonlyMap<string, number>, kinds: Uint8Array): Int32Array {
+  return Int32Array.from(byteLetters, (spelling) => {
+    const id = idOf.get(spelling);
+    return isNormal(kinds, id) ? id : noToken;
+  });
+}
+
+/** Stands for a byte without a token while a piece is merged; no id is so large. */
+export const noToken = 0x7fff_ffff;
 
 /** Id by text; of tokens with the same text the last, as libllama has it. */
 export function tokenIds(tokens: readonly string[]): Map<string, number> {
