@@ -1,6 +1,5 @@
 // Turns the tensors of a program into ggml operations, in the order of its graph. Each operation of ops.ts is one call or a few. Views
 // stay views until an operation needs their numbers in order; then they are copied, once.
-
 import type { Four, Layout, NativeTensor, NativeUnary, TensorGraph } from '../../native/tensor-graph.ts';
 import { sameShape } from '../shapes.ts';
 import type { Op, OpKind, Tensor } from '../tensor.ts';
@@ -36,7 +35,7 @@ export class Lowerer {
   readonly storage: Storage;
   readonly #leaves: Leaves;
   readonly #values = new Map<Tensor, Value>();
-  readonly #copies = new Map<NativeTensor, Map<string, NativeTensor>>();
+  readonly #copies = new Map<NativeTensor | Value, Map<string, NativeTensor>>();
 
   constructor(graph: TensorGraph, storage: Storage, leaves: Leaves) {
     this.graph = graph;
@@ -62,10 +61,10 @@ export class Lowerer {
     return this.#view(this.value(tensor));
   }
 
-  /** Neighbours along the innermost axis are neighbours in memory. */
+  /** Neighbours along the innermost axis are neighbours in memory: enough for many operations of the processor. */
   inRows(tensor: Tensor): NativeTensor {
     const value = this.value(tensor);
-    return hasPackedRows(value.layout) ? this.#view(value) : this.inOrder(tensor);
+    return this.#leaves.isProcessor && hasPackedRows(value.layout) ? this.#view(value) : this.inOrder(tensor);
   }
 
   /** Without gaps. @param ne other sizes for the same numbers */
@@ -77,11 +76,13 @@ export class Lowerer {
 
   /** One copy for all who want the same part of the same numbers in the same order. */
   #copy(value: Value): NativeTensor {
-    const copies = this.#copies.get(value.base) ?? new Map<string, NativeTensor>();
-    this.#copies.set(value.base, copies);
+    // a tensor of a state that would change between its uses was copied when it was made
+    const numbers = value.changes ? value : value.base;
+    const copies = this.#copies.get(numbers) ?? new Map<string, NativeTensor>();
+    this.#copies.set(numbers, copies);
     const key = JSON.stringify(value.layout);
     const known = copies.get(key);
-    if (known && !value.changes) return known;
+    if (known) return known;
     const copy = copyInOrder(this.graph, value.base, value.layout, this.#leaves.isProcessor);
     copies.set(key, copy);
     return copy;
