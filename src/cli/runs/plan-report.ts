@@ -31,7 +31,7 @@ export function planReport(
     ['Corpus', corpusWords(corpus)],
     ['Epochs', `${epochs < 10 ? epochs.toFixed(1) : whole(epochs)} passes over the text`],
     ['Memory', `${formatBytes(memory.total)} of ${formatBytes(memory.free)} free: ${parts.join(', ')}`],
-    ['Work', `${flopWords(flops)} FLOP`],
+    ['Work', `${flopWords(flops)}FLOP`],
   ];
   if (measured) {
     const { device, tokensPerSecond, flopsPerSecond, gemmFlopsPerSecond, etaSeconds } = measured;
@@ -39,7 +39,7 @@ export function planReport(
     pairs.push(
       [
         'Speed',
-        `${rate(tokensPerSecond)} tokens/s on ${oneLine(device)}, measured: ${flopWords(flopsPerSecond)} FLOP/s, ${share} of the ${flopWords(gemmFlopsPerSecond)} of its own matrix product`,
+        `${rate(tokensPerSecond)} tokens/s on ${oneLine(device)}, measured: ${flopWords(flopsPerSecond)}FLOP/s, ${share} of the ${flopWords(gemmFlopsPerSecond)}FLOP/s of its own matrix product`,
       ],
       ['Time', style.bold(`about ${formatDuration(etaSeconds)}`) + style.dim(', validation and samples not counted')],
     );

@@ -97,7 +97,7 @@ export function settingFields({ recipe, data, memory, seed, device, threads }: R
     ],
     [
       'Arithmetic',
-      `${memory.computeType}${memory.recompute ? ', layers computed twice to save memory' : ''}; ${device === 'auto' ? 'the fastest device' : device}${threads > 0 ? `, ${threads} threads` : ''}; seed ${seed}`,
+      `${memory.computeType}${memory.recompute ? ', layers computed twice to save memory' : ''}; ${device === 'auto' ? 'the fastest device' : device}${threads > 0 ? `, ${threads} ${threads === 1 ? 'thread' : 'threads'}` : ''}; seed ${seed}`,
     ],
   ];
 }
