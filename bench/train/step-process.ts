@@ -17,9 +17,6 @@ export interface StepAnswer {
   failure?: string;
 }
 
-/** Sizes of the square products of which the fastest counts. */
-const gemmSizes = [512, 1024, 2048];
-
 const device = createGgmlDevice({ device: 'cpu' });
 let take: ((count: number) => ReturnType<typeof measureSteps>) | undefined;
 
@@ -32,11 +29,8 @@ async function answer(question: StepQuestion): Promise<Omit<StepAnswer, 'peakByt
       take = (count) => measureSteps(runner, settings, { steps: count });
       return {};
     }
-    case 'gemm': {
-      let best = 0;
-      for (const size of gemmSizes) best = Math.max(best, await measureGemm(device, { size }));
-      return { flopsPerSecond: best };
-    }
+    case 'gemm':
+      return { flopsPerSecond: await measureGemm(device) };
     case 'steps':
       return (await take?.(question.count)) ?? {};
   }
