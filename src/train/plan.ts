@@ -102,6 +102,8 @@ export interface PlanOptions {
 }
 
 const processBytes = 250e6;
+/** ggml takes 1 to 15 % more than the graph tells (5 M to 28 M parameters), and a validation has its own. */
+const slack = 1.2;
 const defaultDepth = 4;
 /** Places of one pass, which is as much as makes matrix products fast. */
 const passPlaces = 4096;
@@ -273,7 +275,8 @@ function memoryNeed(settings: RunSettings, mixed: boolean, free: number): Planne
   const programs: Program[] = trainingPrograms(settings, optimizerOf(settings), shape);
   const { stateBytes, workBytes } = memoryOf(programs);
   const parameters = 4 * parameterCount(settings.recipe.model).total;
-  const parts = { parameters, optimizer: stateBytes - parameters, activations: workBytes, process: processBytes };
+  const activations = Math.round(workBytes * slack);
+  const parts = { parameters, optimizer: stateBytes - parameters, activations, process: processBytes };
   return { ...parts, total: parts.parameters + parts.optimizer + parts.activations + parts.process, free };
 }
 

@@ -16,12 +16,13 @@ const mostLines = 10_000;
 
 /**
  * @param options.lastStep what is written of steps behind it is taken away: they will be done again
+ * @param options.deviceBytes memory that is not the process's
  * @throws FreeholdError disk_full, file_io
  */
 export async function openRecord(
   files: RunFiles,
   { recipe }: RunSettings,
-  options: { lastStep: number; gemmFlopsPerSecond: number },
+  options: { lastStep: number; gemmFlopsPerSecond: number; deviceBytes: number },
 ): Promise<RunRecord> {
   const metrics = await openLines(files.metrics, options.lastStep);
   const samples = await openLines(files.samples, options.lastStep);
@@ -47,7 +48,7 @@ export async function openRecord(
           tokens: progress.tokens,
           ...facts,
           gemmShare: facts.flopsPerSecond / options.gemmFlopsPerSecond,
-          memoryBytes: process.memoryUsage.rss(),
+          memoryBytes: process.memoryUsage.rss() + options.deviceBytes,
           elapsedSeconds: progress.elapsedSeconds,
           at: at(),
         };

@@ -116,6 +116,8 @@ async function prepareAndTrain(
   atEnd(() => sampler.dispose());
   const workBytes = runner.workBytes + (evaluator?.workBytes ?? 0);
   tell({ type: 'memory', stateBytes: device.stateBytes, workBytes });
+  // what the processor computes on is memory of the process
+  const deviceBytes = ['CPU', 'reference'].includes(device.name) ? 0 : device.stateBytes + workBytes;
 
   const last = await lastCheckpoint(files, tell);
   if (last) {
@@ -133,10 +135,10 @@ async function prepareAndTrain(
   );
   const sample = settings.samples.everySteps > 0 ? sampleWith(sampler, tokenizer, settings) : undefined;
   const progress = last?.progress ?? startOfRun;
-  const record = await openRecord(files, settings, { lastStep: progress.step, gemmFlopsPerSecond });
+  const record = await openRecord(files, settings, { lastStep: progress.step, gemmFlopsPerSecond, deviceBytes });
   let step = progress.step;
   const end = (reason: RunOutcome['reason'], error?: FreeholdError): RunOutcome => ({
-    ...{ reason, step, checkpoint: saver.file, peakMemoryBytes: peakMemory() },
+    ...{ reason, step, checkpoint: saver.file, peakMemoryBytes: peakMemory() + deviceBytes },
     ...(error && { error }),
   });
   tell({ type: 'phase', phase: 'training', share: 0 });
