@@ -47,6 +47,7 @@ describe('the dial', () => {
 
   it('gives wide models lower rates', () => {
     const [narrow, wide] = [4, 16].map((depth) => derive(depth, { batchTokens: 32_768 }).learningRates);
+    expect(wide?.matrix).toBeLessThan(narrow?.matrix as number);
     expect(wide?.embedding).toBeLessThan(narrow?.embedding as number);
     expect(wide?.head).toBeLessThan(narrow?.head as number);
   });

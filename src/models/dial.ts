@@ -91,8 +91,8 @@ export function derive(depth: number, overrides: Overrides = {}, text: TextSize 
     tokens: overrides.tokens ?? steps * batchTokens,
     batchTokens,
     steps,
-    learningRates: learningRatesOf(model, optimizer, batchTokens, overrides),
-    weightDecay: overrides.weightDecay ?? 0.1,
+    learningRates: learningRatesOf(model, optimizer, overrides),
+    weightDecay: overrides.weightDecay ?? (optimizer === 'muon' ? 0.01 : 0.1),
     schedule: {
       kind,
       warmupSteps,
@@ -175,22 +175,20 @@ function batchOf({ context }: ModelConfig, given: Overrides, budget: number): nu
   return Math.max(1, Math.round(wanted / context)) * context;
 }
 
-/** Rates for wide models are lower, those for large batches higher. */
+/** Rates for wide models are lower. Measured on small ones: docs/decisions/training-models.md. */
 function learningRatesOf(
   { width, tied }: ModelConfig,
   optimizer: Recipe['optimizer'],
-  batchTokens: number,
   given: Overrides,
 ): Recipe['learningRates'] {
-  const forBatch = Math.min(1, (batchTokens / 2 ** 17) ** 0.25);
   const forWidth = (width / 768) ** -0.5;
   const adam = 0.001 * forWidth;
   const usual = {
     muon: {
-      matrix: 0.02 * forBatch,
-      embedding: (tied ? 0.05 : 0.3 * forWidth) * forBatch,
-      head: 0.008 * forWidth * forBatch,
-      norm: 0.01 * forBatch,
+      matrix: 0.02 * forWidth ** 0.5,
+      embedding: tied ? 0.05 : 0.1 * forWidth,
+      head: 0.008 * forWidth,
+      norm: 0.01,
     },
     adamw: { matrix: adam, embedding: adam, head: adam, norm: adam },
     sgd: { matrix: 0.1, embedding: 0.1, head: 0.1, norm: 0.1 },
