@@ -1,6 +1,6 @@
 // Encodes much text on several threads. Large texts are cut where that changes no id (cut-text.ts); the parts of one text
 // come together again in their order.
-import { invariant } from '../lib/errors.ts';
+import { cancelled, invariant } from '../lib/errors.ts';
 import { partsOf } from './cut-text.ts';
 import { defaultThreads, startThreads } from './threads/pool.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -8,9 +8,13 @@ import type { Tokenizer } from './tokenizer.ts';
 /** Ids as they lie in a pool on disk: two bytes each where the vocabulary allows. */
 export type PackedIds = Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
+/** Up to so many bytes, asking a thread takes longer than encoding. */
+const shortText = 2048;
+
 export interface ParallelEncoder {
   /**
    * Ids of plain text. Await `ready` before each call, or all texts wait in memory.
+   * @param text bytes must stay as they are until it settles
    * @throws FreeholdError cancelled
    */
   encode(text: string | Uint8Array): Promise<PackedIds>;
@@ -24,7 +28,7 @@ export interface ParallelEncoder {
  * @param options.signal aborting ends the threads; what is under way is rejected as cancelled
  */
 export function createParallelEncoder(
-  tokenizer: Pick<Tokenizer, 'vocab' | 'vocabulary'>,
+  tokenizer: Pick<Tokenizer, 'vocab' | 'vocabulary' | 'encode'>,
   options: { threads?: number; signal?: AbortSignal } = {},
 ): ParallelEncoder {
   const pool = startThreads(options.threads ?? defaultThreads(), options.signal);
@@ -36,7 +40,9 @@ export function createParallelEncoder(
   return {
     async encode(text) {
       await begun;
+      if (options.signal?.aborted) throw cancelled();
       const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
+      if (bytes.length <= shortText) return new Ids(tokenizer.encode(bytes));
       const parts = [...partsOf(bytes)].map(async (part) => {
         const answer = await pool.ask({ kind: 'encode', bytes: part });
         invariant(answer.kind === 'ids', 'a thread that encodes answers with ids');

@@ -11,7 +11,7 @@ import type { Vocabulary } from '../vocabulary.ts';
 export type Task =
   | { kind: 'use'; vocabulary: Vocabulary }
   | { kind: 'encode'; bytes: Uint8Array }
-  | { kind: 'count'; bytes: Uint8Array; preTokenizer: PreTokenizerName }
+  | { kind: 'count'; bytes: Uint8Array; ends: Int32Array; preTokenizer: PreTokenizerName }
   | { kind: 'counts' };
 
 export type Answer =
@@ -20,7 +20,7 @@ export type Answer =
   | { kind: 'counts'; counts: PieceCounts | undefined };
 
 export interface ThreadPool {
-  /** Gives the task to the thread with the least to do. @throws FreeholdError cancelled, internal */
+  /** Gives the task to the thread with the least to do; its bytes are copied at once. @throws FreeholdError cancelled, internal */
   ask(task: Task): Promise<Answer>;
   /** Gives the task to every thread. */
   askAll(task: Task): Promise<Answer[]>;
@@ -45,6 +45,16 @@ const workerEntry = fileURLToPath(
 export const defaultThreads = () => Math.min(availableParallelism(), 16);
 
 const mostQueued = 2;
+
+/** A view takes all of the memory it looks at along, so the thread gets a copy of the part. */
+function post(worker: Worker, task: Task): void {
+  if (!('bytes' in task)) {
+    worker.postMessage(task);
+    return;
+  }
+  const bytes = new Uint8Array(task.bytes);
+  worker.postMessage({ ...task, bytes }, [bytes.buffer]);
+}
 
 /** @param signal aborting ends the threads and rejects what waits for them */
 export function startThreads(count: number, signal?: AbortSignal): ThreadPool {
@@ -94,7 +104,7 @@ export function startThreads(count: number, signal?: AbortSignal): ThreadPool {
       }
       thread.waiting.push({ resolve, reject });
       thread.worker.ref();
-      thread.worker.postMessage(task);
+      post(thread.worker, task);
     });
   const idlest = () =>
     threads.reduce((least, thread) => (thread.waiting.length < least.waiting.length ? thread : least));

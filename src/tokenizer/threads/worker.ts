@@ -29,7 +29,11 @@ function answerTo(task: Task): { answer: Answer; transfer: ArrayBuffer[] } {
     }
     case 'count': {
       counter ??= createPieceCounter(task.preTokenizer);
-      counter.add(task.bytes);
+      let from = 0;
+      for (const end of task.ends) {
+        counter.add(task.bytes.subarray(from, end));
+        from = end;
+      }
       return { answer: { kind: 'done' }, transfer: [] };
     }
     case 'counts': {

@@ -3,7 +3,7 @@
 import { cancelled, FreeholdError } from '../../lib/errors.ts';
 import { partsOf } from '../cut-text.ts';
 import type { PreTokenizerName } from '../pre-tokenizers.ts';
-import { defaultThreads, startThreads } from '../threads/pool.ts';
+import { defaultThreads, startThreads, type ThreadPool } from '../threads/pool.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer.ts';
 import { assembleVocabulary, checkSpecials, defaultSpecials, type SpecialRoles } from '../vocabulary.ts';
 import { createPieceCounter, type PieceCounts } from './count-pieces.ts';
@@ -38,6 +38,8 @@ export interface TrainBpeProgress {
 
 /** Text up to so many bytes is counted on this thread: others would take longer to start. */
 const smallText = 2 << 20;
+/** Texts go to the threads in batches of about so many bytes. */
+const batchBytes = 2 << 20;
 /** Learning lets other work in this often. */
 const turnMs = 50;
 
@@ -84,9 +86,18 @@ async function countPieces(
 ): Promise<PieceCounts> {
   const counter = createPieceCounter(preTokenizer);
   let done = 0;
-  let pool: ReturnType<typeof startThreads> | undefined;
+  let pool: ThreadPool | undefined;
+  const asked: Promise<unknown>[] = [];
+  const batch = createBatch();
+  const send = async () => {
+    if (!pool || batch.isEmpty) return;
+    await pool.whenReady();
+    const answer = pool.ask({ kind: 'count', preTokenizer, ...batch.take() });
+    // a failure also comes out of the next call
+    answer.catch(() => undefined);
+    asked.push(answer);
+  };
   try {
-    const asked: Promise<unknown>[] = [];
     for await (const text of texts) {
       if (signal?.aborted) throw cancelled();
       const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
@@ -94,16 +105,14 @@ async function countPieces(
       else {
         pool ??= startThreads(threads, signal);
         for (const part of partsOf(bytes)) {
-          await pool.whenReady();
-          const answer = pool.ask({ kind: 'count', bytes: part, preTokenizer });
-          // a failure also comes out of the next call
-          answer.catch(() => undefined);
-          asked.push(answer);
+          if (!batch.hasRoomFor(part)) await send();
+          batch.add(part);
         }
       }
       done += bytes.length;
       onProgress?.({ phase: 'count', done, total: undefined });
     }
+    await send();
     await Promise.all(asked);
     for (const answer of (await pool?.askAll({ kind: 'counts' })) ?? []) {
       if (answer.kind === 'counts' && answer.counts) counter.addCounts(answer.counts);
@@ -112,6 +121,40 @@ async function countPieces(
     pool?.close();
   }
   return counter.counts();
+}
+
+interface Batch {
+  readonly isEmpty: boolean;
+  hasRoomFor(part: Uint8Array): boolean;
+  /** Copies the part: its memory may be used again meanwhile. */
+  add(part: Uint8Array): void;
+  /** What was added, good until the next `add`. */
+  take(): { bytes: Uint8Array; ends: Int32Array };
+}
+
+/** Many short texts go to a thread together. */
+function createBatch(): Batch {
+  let bytes = new Uint8Array(batchBytes);
+  let ends: number[] = [];
+  let length = 0;
+  return {
+    get isEmpty() {
+      return ends.length === 0;
+    },
+    hasRoomFor: (part) => length + part.length <= batchBytes || length === 0,
+    add(part) {
+      if (length + part.length > bytes.length) bytes = new Uint8Array(part.length);
+      bytes.set(part, length);
+      length += part.length;
+      ends.push(length);
+    },
+    take() {
+      const taken = { bytes: bytes.subarray(0, length), ends: Int32Array.from(ends) };
+      length = 0;
+      ends = [];
+      return taken;
+    },
+  };
 }
 
 /** Learns in turns, so that the thread can do something else in between. */
