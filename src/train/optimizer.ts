@@ -1,5 +1,5 @@
 // Which method steps which parameter, and with what numbers at each step of a run. The arithmetic is in tensor/optim.
-import type { ParameterRole } from '../models/model.ts';
+import { type ParameterRole, parametersOf } from '../models/model.ts';
 import type { Executable } from '../tensor/device.ts';
 import { type Recipe, settingsName, settingsOf, stepOf } from '../tensor/optim/optimizer.ts';
 import { scheduleFactor } from '../tensor/optim/schedules.ts';
@@ -13,9 +13,9 @@ export interface Optimizer {
   set(executable: Executable, step: number): void;
 }
 
-const roles = ['matrix', 'embedding', 'head', 'norm'] as const satisfies readonly ParameterRole[];
-
 export function optimizerOf(settings: RunSettings): Optimizer {
+  // a model whose head is its embedding has no head to step
+  const roles = new Set(parametersOf(settings.recipe.model).map(({ role }) => role));
   return {
     update(role, parameter, gradient) {
       return stepOf(methodOf(settings, role), role, parameter, gradient);
