@@ -114,12 +114,23 @@ export function table(
   ];
 }
 
-/** `name  value` lines with the values in one column, each after `indent`. */
-export function fields(pairs: readonly (readonly [string, string])[], style: Style, indent = '  '): string[] {
+/**
+ * `name  value` lines with the values in one column, each after `indent`.
+ * @param columns values are wrapped to it, under themselves; default: not at all
+ */
+export function fields(
+  pairs: readonly (readonly [string, string])[],
+  style: Style,
+  indent = '  ',
+  columns = Number.POSITIVE_INFINITY,
+): string[] {
   const width = Math.max(0, ...pairs.map(([name]) => displayWidth(name)));
-  return pairs.map(([name, value]) =>
-    `${indent}${style.dim(name)}${' '.repeat(width - displayWidth(name))}  ${value}`.trimEnd(),
-  );
+  const before = indent.length + width + 2;
+  return pairs.flatMap(([name, value]) => {
+    const [first = '', ...rest] = wrapText(value, columns - before).split('\n');
+    const title = `${indent}${style.dim(name)}${' '.repeat(width - displayWidth(name))}`;
+    return [`${title}  ${first}`.trimEnd(), ...rest.map((line) => ' '.repeat(before) + line)];
+  });
 }
 
 /** `✓` or `–`. */

@@ -44,7 +44,7 @@ Examples:
       if (request.name === undefined) plan.settings.name = await freeName(at, plan.settings.name);
       const others = (await listRuns(at)).filter(isGoingOn).map(({ name }) => name);
       const { planReport } = await import('../runs/plan-report.ts');
-      const { lines, warnings } = planReport(plan, others, output.style);
+      const { lines, warnings } = planReport(plan, others, output.style, output.columns);
       output.data({ type: 'plan', plan, warnings });
       for (const line of lines) output.line(line);
       for (const warning of warnings) output.note(`Note: ${warning}`);

@@ -3,6 +3,7 @@ import { parameterCount } from '../../models/costs.ts';
 import { derive } from '../../models/dial.ts';
 import type { RunPlan } from '../../train/plan.ts';
 import { createStyle } from '../output.ts';
+import { displayWidth } from '../text.ts';
 import { planReport } from './plan-report.ts';
 
 const plain = createStyle(false);
@@ -53,7 +54,7 @@ describe('the plan of a run', () => {
     expect(text).toMatch(/^shakespeare\n/);
     expect(text).toMatch(/Model +qwen3, .* M parameters: 4 layers, width 256, 4 heads/);
     expect(text).toMatch(/Text +\/a\[2J\.txt/);
-    expect(text).toMatch(/Corpus +1\.1 MB, 2 files, 1 document, about 446 k tokens; 1 empty files? left out/);
+    expect(text).toMatch(/Corpus +1\.1 MB, 2 files, 1 document, about 446 k tokens; 1 empty file left out/);
     expect(text).toContain(
       '412 MB of 18.0 GB free: parameters 13.0 MB, optimizer 26.0 MB, a step 123 MB, the rest 250 MB',
     );
@@ -69,6 +70,12 @@ describe('the plan of a run', () => {
     const { warnings } = planReport(tight, ['other', 'third'], plain);
     expect(warnings).toHaveLength(3);
     expect(warnings.join('\n')).toMatch(/other, third are .*slower[\s\S]*12\.0 times[\s\S]*most of the memory/);
+  });
+
+  it('is wrapped to the terminal, values under themselves', () => {
+    const { lines } = planReport(plan, [], plain, 80);
+    for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(80);
+    expect(lines.join('\n')).toMatch(/ {2}Memory {6}\S.*\n {14}\S/);
   });
 
   it('does without a measurement', () => {

@@ -17,6 +17,7 @@ export function planReport(
   plan: RunPlan,
   others: readonly string[],
   style: Style,
+  columns = Number.POSITIVE_INFINITY,
 ): { lines: string[]; warnings: string[] } {
   const { settings, corpus, memory, measured, epochs, flops } = plan;
   const { parameters, optimizer, activations, process } = memory;
@@ -44,7 +45,10 @@ export function planReport(
       ['Time', style.bold(`about ${formatDuration(etaSeconds)}`) + style.dim(', validation and samples not counted')],
     );
   }
-  return { lines: [style.bold(oneLine(settings.name)), ...fields(pairs, style)], warnings: warningsOf(plan, others) };
+  return {
+    lines: [style.bold(oneLine(settings.name)), ...fields(pairs, style, '  ', columns)],
+    warnings: warningsOf(plan, others),
+  };
 }
 
 function corpusWords({ files, documents, bytes, tokens, exact, emptyFiles }: RunPlan['corpus']): string {
@@ -54,7 +58,10 @@ function corpusWords({ files, documents, bytes, tokens, exact, emptyFiles }: Run
     `${whole(documents)} ${documents === 1 ? 'document' : 'documents'}`,
     `${exact ? '' : 'about '}${formatCount(tokens)} tokens`,
   ];
-  const empty = emptyFiles.length === 0 ? '' : `; ${whole(emptyFiles.length)} empty files left out`;
+  const empty =
+    emptyFiles.length === 0
+      ? ''
+      : `; ${whole(emptyFiles.length)} empty ${emptyFiles.length === 1 ? 'file' : 'files'} left out`;
   return words.join(', ') + empty;
 }
 

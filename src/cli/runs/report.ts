@@ -56,7 +56,7 @@ export function runReport(
   const wide = Math.min(Number.isFinite(columns) ? columns : 100, 100);
   const lines = [`${style.bold(oneLine(run.name))}  ${stateWords(run)}`];
   if (run.error) lines.push(wrapText(oneLine(`${run.error.message} ${run.error.hint ?? ''}`), wide, '  '));
-  if (settings) lines.push('', ...fields(settingFields(settings), style));
+  if (settings) lines.push('', ...fields(settingFields(settings), style, '  ', columns));
   if (history.metrics.length > 1) lines.push('', ...curveLines(history, wide, 14, style));
   if (history.metrics.length > 0) lines.push('', ...fields(resultFields(history), style));
   const best = bestOf(history);
