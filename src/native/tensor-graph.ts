@@ -1,31 +1,20 @@
-// Graphs of ggml tensors on one device: blocks of tensors that stay, graphs whose intermediate values share planned memory, and the
-// calls that add operations. Sizes are ggml's: `ne[0]` is the innermost. Knows no model, no gradient and no other room's tensors.
+// A graph of ggml tensors: the calls that add operations, the order of computing, and the memory that intermediate values share.
+// Knows no model and no gradient.
 import { FreeholdError, invariant } from '../lib/errors.ts';
-import { CpuThreadpool, setBackendThreads } from './cpu.ts';
-import { type Device, listDevices, mainDevice } from './devices.ts';
-import { availableThreads, callAsync, type Native } from './ffi.ts';
+import { callAsync, type Native } from './ffi.ts';
 import { ggmlTypes } from './graph.ts';
-import { Handle, type Pointer } from './handle.ts';
-import { type TensorFunctions, tensorFunctions } from './tensor-functions.ts';
-
-export type StorageType = 'f32' | 'f16' | 'bf16' | 'i32';
-/** Sizes or strides in numbers (not bytes), innermost first. */
-export type Four = readonly [number, number, number, number];
-
-export const bytesOf: Record<StorageType, number> = { f32: 4, f16: 2, bf16: 2, i32: 4 };
-
-/** A tensor of a block or of a graph; gone with it. Its numbers are contiguous but in views. */
-export interface NativeTensor {
-  readonly type: StorageType;
-  readonly ne: Four;
-}
-
-/** Where the numbers of a view lie within a contiguous tensor. */
-export interface Layout {
-  readonly ne: Four;
-  readonly strides: Four;
-  readonly offset: number;
-}
+import type { Handle, Pointer } from './handle.ts';
+import {
+  bytesOf,
+  type Four,
+  type Layout,
+  type NativeTensor,
+  pointerOfTensor,
+  readTensor,
+  registerTensor,
+  type StorageType,
+} from './native-tensor.ts';
+import type { TensorFunctions } from './tensor-functions.ts';
 
 export type NativeUnary = 'sqr' | 'sqrt' | 'exp' | 'log' | 'tanh' | 'sigmoid' | 'silu' | 'relu' | 'step';
 export type NativeBinary = 'add' | 'sub' | 'mul' | 'div';
@@ -37,257 +26,7 @@ export interface RopeOptions {
   inverse: boolean;
 }
 
-const pointers = new WeakMap<NativeTensor, { pointer: Pointer; owner: Handle }>();
-
-function register(pointer: Pointer, owner: Handle, type: StorageType, ne: Four): NativeTensor {
-  invariant(pointer, 'ggml gives a tensor');
-  const tensor: NativeTensor = { type, ne };
-  pointers.set(tensor, { pointer, owner });
-  return tensor;
-}
-
-/** @throws FreeholdError native_disposed */
-function pointerOfTensor(tensor: NativeTensor): Pointer {
-  const found = pointers.get(tensor);
-  invariant(found, 'the tensor was made in this room');
-  invariant(found.owner.pointer, 'its block or graph lives');
-  return found.pointer;
-}
-
-export interface TensorBackendOptions {
-  /** `auto`: the graphics card where there is one. Default auto */
-  device?: 'cpu' | 'auto';
-  /** Of the processor; fixed for the life of the backend. Default: one a core */
-  threads?: number;
-}
-
-/** One device, opened for computing. Disposing it disposes its blocks and graphs. */
-export class TensorBackend {
-  readonly device: Device;
-  readonly threads: number;
-  readonly #native: Native;
-  readonly #functions: TensorFunctions;
-  readonly #devicePointer: Pointer;
-  readonly #handle: Handle;
-  /** Settles when the last run that was asked for has ended. */
-  #lastRun: Promise<unknown> = Promise.resolve();
-  #runs = 0;
-
-  /** @throws FreeholdError model_failed when the device cannot be opened */
-  constructor(native: Native, options: TensorBackendOptions = {}) {
-    const { ggml } = native;
-    const wanted = options.device ?? 'auto';
-    const device = wanted === 'auto' ? mainDevice(native) : listDevices(native).find(({ type }) => type === 'cpu');
-    invariant(device, 'ggml always has a processor');
-    this.#native = native;
-    this.#functions = tensorFunctions(native);
-    this.device = device;
-    this.threads = device.type === 'cpu' ? (options.threads ?? availableThreads()) : 1;
-    this.#devicePointer = ggml.ggml_backend_dev_get(device.index);
-    const pointer = ggml.ggml_backend_dev_init(this.#devicePointer, null);
-    if (!pointer) throw new FreeholdError('model_failed', `The device ${device.name} cannot be opened.`);
-    let pool: CpuThreadpool | undefined;
-    if (device.type === 'cpu') {
-      setBackendThreads(native, this.#devicePointer, pointer, this.threads);
-      pool = CpuThreadpool.create(native, this.threads);
-      pool?.attachToBackend(pointer);
-    }
-    this.#handle = new Handle('tensor backend', pointer, (backend) => {
-      ggml.ggml_backend_free(backend);
-      pool?.dispose();
-    });
-  }
-
-  /** Whether a graph computes, or waits to. */
-  get running(): boolean {
-    return this.#runs > 0;
-  }
-
-  /**
-   * Tensors that stay until the block is disposed, zero at first.
-   * @param what for the message when they do not fit
-   * @throws FreeholdError does_not_fit
-   */
-  allocate(what: string, specs: readonly { type: StorageType; ne: Four }[]): TensorBlock {
-    const { ggml } = this.#native;
-    const functions = this.#functions;
-    const context = this.newContext(specs.length, 0);
-    const tensors = specs.map(({ type, ne }) =>
-      ggml.ggml_new_tensor(context, ggmlTypes[type], 4, BigInt64Array.from(ne.map(BigInt))),
-    );
-    const type = functions.ggml_backend_get_default_buffer_type(this.#handle.pointer);
-    const sizeBytes = Number(functions.ggml_backend_alloc_ctx_tensors_from_buft_size(context, type));
-    try {
-      this.checkFits(what, sizeBytes);
-    } catch (error) {
-      ggml.ggml_free(context);
-      throw error;
-    }
-    const buffer = ggml.ggml_backend_alloc_ctx_tensors(context, this.#handle.pointer);
-    if (!buffer) {
-      ggml.ggml_free(context);
-      throw tooLarge(what, sizeBytes, this.freeBytes());
-    }
-    ggml.ggml_backend_buffer_clear(buffer, 0);
-    const handle = new Handle(
-      'tensor block',
-      buffer,
-      (pointer) => {
-        ggml.ggml_backend_buffer_free(pointer);
-        ggml.ggml_free(context);
-      },
-      this.#handle,
-    );
-    const made = specs.map(({ type, ne }, index) => register(tensors[index], handle, type, ne));
-    return new TensorBlock(handle, made, sizeBytes, functions);
-  }
-
-  /**
-   * An empty graph.
-   * @param capacity most tensors in it, views counted
-   */
-  graph(capacity: number): TensorGraph {
-    const context = this.newContext(capacity, capacity);
-    const functions = this.#functions;
-    const graph = functions.ggml_new_graph_custom(context, capacity, false);
-    const buffers = functions.ggml_backend_get_default_buffer_type(this.#handle.pointer);
-    const allocator = functions.ggml_gallocr_new(buffers);
-    const handle = new Handle(
-      'tensor graph',
-      context,
-      (pointer) => {
-        functions.ggml_gallocr_free(allocator);
-        this.#native.ggml.ggml_free(pointer);
-      },
-      this.#handle,
-    );
-    const place = (what: string): number => {
-      const size = [0];
-      functions.ggml_gallocr_reserve_n_size(allocator, graph, null, null, size);
-      this.checkFits(what, Number(size[0]));
-      if (!functions.ggml_gallocr_reserve(allocator, graph) || !functions.ggml_gallocr_alloc_graph(allocator, graph))
-        throw tooLarge(what, Number(size[0]), this.freeBytes());
-      return Number(functions.ggml_gallocr_get_buffer_size(allocator, 0));
-    };
-    return new TensorGraph({
-      native: this.#native,
-      functions,
-      handle,
-      graph,
-      capacity,
-      place,
-      supports: (tensor) => this.#native.ggml.ggml_backend_dev_supports_op(this.#devicePointer, tensor) as boolean,
-      run: (work) => this.#inTurn(work),
-      backend: () => this.#handle.pointer,
-      deviceName: this.device.name,
-    });
-  }
-
-  /** Bytes that can be allocated now. */
-  freeBytes(): number {
-    if (this.device.type === 'cpu') return process.availableMemory();
-    return listDevices(this.#native)[this.device.index]?.freeBytes ?? 0;
-  }
-
-  dispose(): void {
-    this.#handle.dispose();
-  }
-
-  private newContext(tensors: number, nodes: number): Pointer {
-    const functions = this.#functions;
-    invariant(this.#handle.pointer, 'the backend lives');
-    const overhead = Number(functions.ggml_tensor_overhead());
-    const graph = nodes === 0 ? 0 : Number(functions.ggml_graph_overhead_custom(nodes, false));
-    const context = this.#native.ggml.ggml_init({
-      mem_size: (tensors + 1) * overhead + graph,
-      mem_buffer: null,
-      no_alloc: true,
-    });
-    invariant(context, 'ggml gives a context');
-    return context;
-  }
-
-  // an overcommitting system gives out more memory than there is and ends the process later
-  private checkFits(what: string, sizeBytes: number): void {
-    const free = this.freeBytes();
-    if (sizeBytes > free) throw tooLarge(what, sizeBytes, free);
-  }
-
-  /** One graph at a time: they share the threads. */
-  async #inTurn<T>(work: (backend: Pointer) => Promise<T>): Promise<T> {
-    this.#runs += 1;
-    const turn = this.#lastRun.then(() => this.#handle.whileBusy(work));
-    this.#lastRun = turn.catch(() => {});
-    try {
-      return await turn;
-    } finally {
-      this.#runs -= 1;
-    }
-  }
-}
-
-function tooLarge(what: string, sizeBytes: number, freeBytes: number): FreeholdError {
-  const megabytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20).toLocaleString('en-US')} MiB`;
-  return new FreeholdError(
-    'does_not_fit',
-    `${what} need ${megabytes(sizeBytes)}; ${megabytes(freeBytes)} are free on the device.`,
-    { hint: 'A smaller batch, a shorter context or a smaller model needs less.' },
-  );
-}
-
-/** Tensors that stay. */
-export class TensorBlock {
-  readonly tensors: readonly NativeTensor[];
-  readonly sizeBytes: number;
-  readonly #handle: Handle;
-  readonly #functions: TensorFunctions;
-
-  /** Made by `TensorBackend.allocate`. */
-  constructor(handle: Handle, tensors: readonly NativeTensor[], sizeBytes: number, functions: TensorFunctions) {
-    this.#handle = handle;
-    this.tensors = tensors;
-    this.sizeBytes = sizeBytes;
-    this.#functions = functions;
-  }
-
-  /** @param values as many as the tensor has; rounded to its type */
-  write(tensor: NativeTensor, values: Float32Array | Int32Array): void {
-    const functions = this.#functions;
-    let bytes: Float32Array | Int32Array | Uint16Array = values;
-    if (tensor.type === 'f16' || tensor.type === 'bf16') {
-      bytes = new Uint16Array(values.length);
-      const convert = tensor.type === 'f16' ? functions.ggml_fp32_to_fp16_row : functions.ggml_fp32_to_bf16_row;
-      convert(values, bytes, values.length);
-    }
-    functions.ggml_backend_tensor_set(pointerOfTensor(tensor), bytes, 0, bytes.byteLength);
-  }
-
-  read(tensor: NativeTensor): Float32Array {
-    return readTensor(this.#functions, tensor);
-  }
-
-  dispose(): void {
-    this.#handle.dispose();
-  }
-}
-
-function readTensor(functions: TensorFunctions, tensor: NativeTensor): Float32Array {
-  const pointer = pointerOfTensor(tensor);
-  const count = tensor.ne.reduce((product, size) => product * size, 1);
-  invariant(tensor.type !== 'i32', 'indices are not read');
-  const values = new Float32Array(count);
-  if (tensor.type === 'f32') {
-    functions.ggml_backend_tensor_get(pointer, values, 0, values.byteLength);
-    return values;
-  }
-  const stored = new Uint16Array(count);
-  functions.ggml_backend_tensor_get(pointer, stored, 0, stored.byteLength);
-  const convert = tensor.type === 'f16' ? functions.ggml_fp16_to_fp32_row : functions.ggml_bf16_to_fp32_row;
-  convert(stored, values, count);
-  return values;
-}
-
-interface GraphParts {
+export interface GraphParts {
   native: Native;
   functions: TensorFunctions;
   handle: Handle;
@@ -541,7 +280,7 @@ export class TensorGraph {
     this.#count += 1;
     const { native, handle } = this.#parts;
     const pointer = native.ggml.ggml_new_tensor(handle.pointer, ggmlTypes.f32, 4, BigInt64Array.from(ne.map(BigInt)));
-    return register(pointer, handle, 'f32', ne);
+    return registerTensor(pointer, handle, 'f32', ne);
   }
 
   /** @param rest further arguments in C's order; a last one that names a type is that of the result (else f32) */
@@ -566,7 +305,7 @@ export class TensorGraph {
       );
     }
     this.#sizes.set(pointer, ne);
-    return register(pointer, this.#parts.handle, type, ne);
+    return registerTensor(pointer, this.#parts.handle, type, ne);
   }
 }
 

@@ -1,6 +1,7 @@
 // Copies of views in the order that operations want. ggml's copy moves a transposed view number by number, by a call each and down
 // whole columns (3-5 ns a number); on the processor, tiles and its `concat`, which reads any strides, take half of that or less.
-import type { Four, Layout, NativeTensor, TensorGraph } from '../../native/tensor-graph.ts';
+import type { Four, Layout, NativeTensor } from '../../native/native-tensor.ts';
+import type { TensorGraph } from '../../native/tensor-graph.ts';
 import { hasPackedRows } from './layout.ts';
 
 /** What is worth two passes. */

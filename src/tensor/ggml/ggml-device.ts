@@ -1,14 +1,9 @@
 // The device that training runs on: states, inputs and intermediate values live with ggml, on a graphics card or the processor, and a
 // program is one ggml graph that is built and placed once. What each operation becomes is in lower.ts.
 import { loadNative } from '../../native/ffi.ts';
-import {
-  bytesOf,
-  type Four,
-  type NativeTensor,
-  type NodeTime,
-  TensorBackend,
-  type TensorBlock,
-} from '../../native/tensor-graph.ts';
+import { bytesOf, type Four, type NativeTensor } from '../../native/native-tensor.ts';
+import { TensorBackend, type TensorBlock } from '../../native/tensor-backend.ts';
+import type { NodeTime } from '../../native/tensor-graph.ts';
 import type { Data, Device, Executable, Program } from '../device.ts';
 import { expand } from '../expansions.ts';
 import { liveTensors } from '../live.ts';

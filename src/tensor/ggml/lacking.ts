@@ -1,7 +1,7 @@
 // Which operations a device cannot compute, found out by asking its backend about a small instance of each; `expand` then writes them
 // as others. Only operations that `expand` knows are asked about: without the rest there is no training.
 import { FreeholdError } from '../../lib/errors.ts';
-import type { TensorBackend } from '../../native/tensor-graph.ts';
+import type { TensorBackend } from '../../native/tensor-backend.ts';
 import { expandable } from '../expansions.ts';
 import { liveTensors } from '../live.ts';
 import {

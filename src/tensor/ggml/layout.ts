@@ -1,6 +1,6 @@
 // How the numbers of a tensor lie in memory, in ggml's terms (innermost axis first): what moves axes, cuts parts out or renames sizes
 // is arithmetic on strides here and copies nothing. Knows no native code.
-import type { Four, Layout } from '../../native/tensor-graph.ts';
+import type { Four, Layout } from '../../native/native-tensor.ts';
 import type { Shape } from '../tensor.ts';
 
 /** ggml's sizes for a shape. */

@@ -1,6 +1,7 @@
 // Turns the tensors of a program into ggml operations, in the order of its graph. Each operation of ops.ts is one call or a few. Views
 // stay views until an operation needs their numbers in order; then they are copied, once.
-import type { Four, Layout, NativeTensor, NativeUnary, TensorGraph } from '../../native/tensor-graph.ts';
+import type { Four, Layout, NativeTensor } from '../../native/native-tensor.ts';
+import type { NativeUnary, TensorGraph } from '../../native/tensor-graph.ts';
 import { sameShape } from '../shapes.ts';
 import type { Op, OpKind, Tensor } from '../tensor.ts';
 import { copyInOrder } from './copy.ts';
