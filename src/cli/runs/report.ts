@@ -89,7 +89,7 @@ export function settingFields({ recipe, data, memory, seed, device, threads }: R
       `${model.architecture}, ${formatCount(parameterCount(model).total)} parameters: ${model.layers} ${model.layers === 1 ? 'layer' : 'layers'}, width ${model.width}, ${model.heads} heads${model.kvHeads === model.heads ? '' : ` (${model.kvHeads} for keys)`}${tied}`,
     ],
     ['Context', `${whole(model.context)} tokens of a vocabulary of ${whole(model.vocab)} (${data.tokenizer.kind})`],
-    ['Text', data.sources.join(', ')],
+    ['Text', sourceWords(data.sources)],
     ['Budget', `${formatCount(recipe.tokens)} tokens in ${whole(recipe.steps)} steps of ${whole(recipe.batchTokens)}`],
     [
       'Optimizer',
@@ -100,6 +100,12 @@ export function settingFields({ recipe, data, memory, seed, device, threads }: R
       `${memory.computeType}${memory.recompute ? ', layers computed twice to save memory' : ''}; ${device === 'auto' ? 'the fastest device' : device}${threads > 0 ? `, ${threads} ${threads === 1 ? 'thread' : 'threads'}` : ''}; seed ${seed}`,
     ],
   ];
+}
+
+/** The first few, and how many more. */
+function sourceWords(sources: readonly string[]): string {
+  const shown = sources.slice(0, 3).join(', ');
+  return sources.length > 3 ? `${shown} and ${whole(sources.length - 3)} more` : shown;
 }
 
 function resultFields(history: RunHistory): [string, string][] {

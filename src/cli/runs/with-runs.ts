@@ -87,7 +87,11 @@ export async function tellEnd(run: Run, output: Output): Promise<void> {
     }
     case 'paused':
     case 'cancelled':
-      output.line(`${run.state === 'paused' ? 'Paused' : 'Stopped'}${where}, with a checkpoint. To go on: ${resume}`);
+      output.line(
+        `${run.state === 'paused' ? 'Paused' : 'Stopped'}${where}${progress?.checkpoint === undefined ? '' : ', with a checkpoint'}. To go on: ${resume}`,
+      );
+      // it could not go on by itself
+      if (run.error) output.note(`${run.error.message} ${run.error.hint ?? ''}`.trimEnd());
       return;
     case 'failed': {
       const error: FreeholdError = run.error
