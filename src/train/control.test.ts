@@ -33,7 +33,7 @@ let store: Store;
 let runs: Runs;
 beforeAll(() => {
   root = mkdtempSync(path.join(tmpdir(), 'freehold-runs-'));
-  // counts to 1000, a step each 5 ms; a checkpoint is the number in a file. `crash` and `fail` in its folder are obeyed
+  // counts to 1000, a step each 5 ms; a checkpoint is the number in a file. `fail` and `full` in its folder are obeyed
   const source = `
     import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
     import path from 'node:path';
@@ -54,6 +54,7 @@ beforeAll(() => {
         appendFileSync(path.join(directory, 'metrics.jsonl'), JSON.stringify({ step, loss: 1 / step }) + '\\n');
         if (step % 10 === 0) writeFileSync(checkpoint, String(step));
         report({ phase: 'training', step, steps, loss: 1 / step });
+        if (existsSync(path.join(directory, 'full'))) return { reason: 'pause', error: new FreeholdError('disk_full', 'No room.') };
         if (existsSync(path.join(directory, 'fail'))) throw new FreeholdError('training_diverged', 'It burst.', { hint: 'Mind it.' });
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
@@ -174,6 +175,14 @@ describe('a run', () => {
       error: { code: 'training_diverged', message: 'It burst.', hint: 'Mind it.' },
     });
     expect(readFileSync(path.join(run.directory, 'log.txt'), 'utf8')).toContain('It burst.');
+  });
+
+  it('that cannot go on for now is paused, says why, and can be resumed', async () => {
+    const run = await startRun(runs, settings('first'));
+    writeFileSync(path.join(run.directory, 'full'), '');
+    expect(await waitForEnd(runs, run.id)).toMatchObject({ state: 'paused', error: { code: 'disk_full' } });
+    rmSync(path.join(run.directory, 'full'));
+    expect(await resumeRun(runs, 'first')).toMatchObject({ state: 'running', error: undefined });
   });
 
   it('whose process ends before it begins says so and where to look', async () => {
