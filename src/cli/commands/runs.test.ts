@@ -1,10 +1,11 @@
 // The commands about runs, on runs that were written down here: no process trains. The last test trains a tiny model for real.
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { derive } from '../../models/dial.ts';
-import { claimJob, createJob, finishJob, heartbeat, type JobEnd } from '../../store/jobs.ts';
+import { claimJob, createJob, finishJob, heartbeat, type JobEnd, listJobs } from '../../store/jobs.ts';
 import { openStore } from '../../store/open.ts';
 import { exportTypes } from '../../train/export.ts';
 import type { MetricsLine } from '../../train/metrics.ts';
@@ -22,7 +23,15 @@ let homes = 0;
 beforeEach(() => {
   home = path.join(root, `home-${++homes}`);
   vi.stubEnv('FREEHOLD_HOME', home);
-  return () => vi.unstubAllEnvs();
+  return async () => {
+    vi.unstubAllEnvs();
+    if (!existsSync(home)) return;
+    // a test that failed may leave a process at work
+    const store = openStore(home);
+    for (const { pid, state } of await listJobs(store, 'train'))
+      if (pid && state === 'running') process.kill(pid, 'SIGKILL');
+    await store.close();
+  };
 });
 
 /** Runs a command line in this process. */
@@ -432,4 +441,47 @@ it('a model is trained, exported and listed', async () => {
   expect(again.status).toBe(0);
   const { models } = JSON.parse((await freehold('models', '--json')).stdout);
   expect(models.map(({ name }: { name: string }) => name)).toContain('jack');
+});
+
+it('Ctrl-C pauses a run with a checkpoint; it goes on in the background and stops there', async () => {
+  const text = path.join(root, 'jack.txt');
+  writeFileSync(text, 'All work and no play makes Jack a dull boy.\n'.repeat(500));
+  const flags = [
+    '--depth',
+    '1',
+    '--width',
+    '32',
+    '--context',
+    '32',
+    '--batch',
+    '2',
+    '--tokenizer',
+    'bytes',
+    '--steps',
+    '100000',
+  ];
+  const none = ['--validate-every', '0', '--sample-every', '0', '--device', 'cpu', '--threads', '1'];
+  const main = path.resolve(import.meta.dirname, '../../../dist/cli/main.js');
+  const child = spawn(process.execPath, [main, 'train', text, '--name', 'jack', '--json', ...flags, ...none], {
+    env: { PATH: process.env.PATH, HOME: home, FREEHOLD_HOME: home },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    if (!said.includes('"step"') && chunk.includes('"type":"step"')) child.kill('SIGINT');
+    said += chunk.toString();
+  });
+  expect(await new Promise((resolve) => child.once('close', resolve))).toBe(130);
+  const last = JSON.parse(said.trim().split('\n').at(-1) ?? '');
+  expect(last).toMatchObject({ type: 'run', run: { state: 'paused', progress: { checkpoint: expect.any(Number) } } });
+  const resumed = await freehold('runs', 'resume', 'jack', '--detach');
+  expect(resumed).toMatchObject({ status: 0, stdout: expect.stringContaining('freehold runs watch jack') });
+  expect(await freehold('runs', 'rm', 'jack', '--yes')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('worked on'),
+  });
+  const stopped = await freehold('runs', 'stop', 'jack', '--json');
+  const { run: end } = JSON.parse(stopped.stdout);
+  expect([stopped.status, end.state]).toEqual([0, 'cancelled']);
+  expect(end.progress.checkpoint).toBeGreaterThanOrEqual(last.run.progress.checkpoint);
 });
