@@ -16,18 +16,21 @@ import {
 } from './native-tensor.ts';
 import { type TensorFunctions, tensorFunctions } from './tensor-functions.ts';
 import { TensorGraph } from './tensor-graph.ts';
+import { chooseThreads, type ThreadChoice } from './thread-choice.ts';
 
 export interface TensorBackendOptions {
   /** `auto`: the graphics card where there is one. Default auto */
   device?: 'cpu' | 'auto';
-  /** Of the processor; fixed for the life of the backend. Default: one a core */
+  /** Of the processor. Default: one a core, or fewer while other programs use the cores */
   threads?: number;
 }
 
 /** One device, opened for computing. Disposing it disposes its blocks and graphs. */
 export class TensorBackend {
   readonly device: Device;
+  /** Most that a run takes. */
   readonly threads: number;
+  readonly #adapts: boolean;
   readonly #native: Native;
   readonly #functions: TensorFunctions;
   readonly #devicePointer: Pointer;
@@ -46,6 +49,7 @@ export class TensorBackend {
     this.#functions = tensorFunctions(native);
     this.device = device;
     this.threads = device.type === 'cpu' ? (options.threads ?? availableThreads()) : 1;
+    this.#adapts = device.type === 'cpu' && options.threads === undefined && this.threads > 1;
     this.#devicePointer = ggml.ggml_backend_dev_get(device.index);
     const pointer = ggml.ggml_backend_dev_init(this.#devicePointer, null);
     if (!pointer) throw new FreeholdError('model_failed', `The device ${device.name} cannot be opened.`);
@@ -124,6 +128,7 @@ export class TensorBackend {
       },
       this.#handle,
     );
+    const choice = this.#adapts ? chooseThreads(this.threads) : undefined;
     const place = (what: string): number => {
       const size = [0];
       functions.ggml_gallocr_reserve_n_size(allocator, graph, null, null, size);
@@ -140,7 +145,7 @@ export class TensorBackend {
       capacity,
       place,
       supports: (tensor) => this.#native.ggml.ggml_backend_dev_supports_op(this.#devicePointer, tensor) as boolean,
-      run: (work) => this.#inTurn(work),
+      run: (work) => this.#inTurn(choice, work),
       backend: () => this.#handle.pointer,
       deviceName: this.device.name,
     });
@@ -177,15 +182,30 @@ export class TensorBackend {
   }
 
   /** One graph at a time: they share the threads. */
-  async #inTurn<T>(work: (backend: Pointer) => Promise<T>): Promise<T> {
+  async #inTurn<T>(choice: ThreadChoice | undefined, work: (backend: Pointer) => Promise<T>): Promise<T> {
     this.#runs += 1;
-    const turn = this.#lastRun.then(() => this.#handle.whileBusy(work));
+    const turn = this.#lastRun.then(() => this.#handle.whileBusy((backend) => this.#timed(choice, backend, work)));
     this.#lastRun = turn.catch(() => {});
     try {
       return await turn;
     } finally {
       this.#runs -= 1;
     }
+  }
+
+  async #timed<T>(
+    choice: ThreadChoice | undefined,
+    backend: Pointer,
+    work: (backend: Pointer) => Promise<T>,
+  ): Promise<T> {
+    if (!choice) return work(backend);
+    setBackendThreads(this.#native, this.#devicePointer, backend, choice.threads);
+    const startedAt = performance.now();
+    const before = process.cpuUsage();
+    const result = await work(backend);
+    const { user, system } = process.cpuUsage(before);
+    choice.ran((performance.now() - startedAt) / 1e3, (user + system) / 1e6);
+    return result;
   }
 }
 
