@@ -50,6 +50,7 @@ describe('documents', () => {
       documents: 4,
       bytes: 4 + 4 + 6 + 4,
       emptyFiles: [path.join(folder, 'empty.txt')],
+      convertedFiles: [],
     });
   });
 
@@ -81,6 +82,34 @@ describe('documents', () => {
       for await (const { bytes } of readPieces(file)) expect(firstInvalid(bytes)).toBe(bytes.length);
     }
     expect(await documentsOf(folder)).toEqual([text, text]);
+  });
+});
+
+describe('files in another encoding', () => {
+  it('are read by it, where they are not UTF-8', async () => {
+    const latin = put('latin.txt', Buffer.from('Nous c\xe2usames \x80 longtemps', 'latin1'));
+    put('utf8.txt', 'c\u00e2usames');
+    put('wide.jsonl', Buffer.from('{"text": "h\u00e9"}\n{"text": "two"}\n', 'latin1'));
+    const files = await findTextFiles([folder], { encoding: 'cp1252' });
+    expect(files.map(({ encoding }) => encoding)).toEqual(['windows-1252', undefined, 'windows-1252']);
+    const texts: string[] = [];
+    for (const file of files) for await (const { bytes } of readPieces(file)) texts.push(Buffer.from(bytes).toString());
+    expect(texts).toEqual(['Nous c\u00e2usames \u20ac longtemps', 'c\u00e2usames', 'h\u00e9', 'two']);
+    expect((await checkCorpus(files)).convertedFiles).toEqual([latin, path.join(folder, 'wide.jsonl')]);
+  });
+
+  it('may be wide, and have characters that lie across blocks', async () => {
+    const text = '\u20ac\u{1f600}a'.repeat(400_000);
+    const file = put('wide.txt', Buffer.from(text, 'utf16le'));
+    const parts: Uint8Array[] = [];
+    for (const each of await findTextFiles([file], { encoding: 'utf-16le' }))
+      for await (const { bytes } of readPieces(each)) parts.push(bytes);
+    expect(Buffer.concat(parts).toString() === text).toBe(true);
+  });
+
+  it('nobody knows are refused', async () => {
+    const file = put('a.txt', 'a');
+    await expect(findTextFiles([file], { encoding: 'klingon' })).rejects.toThrow('There is no encoding "klingon".');
   });
 });
 

@@ -15,6 +15,8 @@ export interface TextFile {
   kind: 'text' | 'jsonl';
   sizeBytes: number;
   modifiedMs: number;
+  /** Of a file that is not UTF-8, as the Encoding Standard names it. */
+  encoding?: string;
 }
 
 /** A part of a document, cut where a tokenizer cuts too, if such a place is near; whole UTF-8. */
@@ -30,6 +32,8 @@ export interface CorpusReport {
   bytes: number;
   /** Files of a folder that hold nothing. */
   emptyFiles: string[];
+  /** Files that are read by another encoding than UTF-8. */
+  convertedFiles: string[];
 }
 
 /** What a folder is searched for. A file that is named itself may end in anything. */
@@ -43,9 +47,15 @@ const mostLineBytes = 256 << 20;
 /**
  * The files of the sources: files as they are named, folders searched recursively for .txt, .md and .jsonl, sorted by path.
  * Nothing that begins with a dot is looked at inside a folder.
- * @throws FreeholdError file_not_found, file_io; data_invalid where nothing is found, or a named file is empty
+ * @param options.encoding of the files that are not UTF-8, e.g. `windows-1252`. Default: such files are refused when they are read
+ * @throws FreeholdError file_not_found, file_io; data_invalid where nothing is found, or a named file is empty; config_invalid for
+ * an encoding that nobody knows
  */
-export async function findTextFiles(sources: readonly string[]): Promise<TextFile[]> {
+export async function findTextFiles(
+  sources: readonly string[],
+  options: { encoding?: string | undefined } = {},
+): Promise<TextFile[]> {
+  const encoding = options.encoding === undefined ? undefined : knownEncoding(options.encoding);
   const found = new Map<string, TextFile>();
   for (const source of sources) {
     const info = await stat(source).catch((error: unknown) => {
@@ -63,7 +73,40 @@ export async function findTextFiles(sources: readonly string[]): Promise<TextFil
       hint: `Name files, or folders with files that end in ${textEndings.join(', ')}.`,
     });
   }
-  return [...found.values()];
+  const files = [...found.values()];
+  if (encoding === undefined) return files;
+  return Promise.all(files.map(async (file) => ((await isUtf8File(file)) ? file : { ...file, encoding })));
+}
+
+/** Its name in the Encoding Standard. */
+function knownEncoding(label: string): string {
+  try {
+    return new TextDecoder(label).encoding;
+  } catch (cause) {
+    throw new FreeholdError('config_invalid', `There is no encoding "${label}".`, {
+      cause,
+      hint: 'Take a name of the Encoding Standard, such as windows-1252, iso-8859-2, shift_jis or utf-16le.',
+    });
+  }
+}
+
+async function isUtf8File({ path: file }: TextFile): Promise<boolean> {
+  const handle = await openRegularFile(file);
+  if (!handle) return true;
+  try {
+    const decoder = new TextDecoder('utf-8', { fatal: true });
+    for await (const block of blocksOf(handle)) {
+      if (block.includes(0)) return false;
+      decoder.decode(block, { stream: true });
+    }
+    decoder.decode();
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw fileError(error, file);
+  } finally {
+    await handle.close();
+  }
 }
 
 async function searchFolder(folder: string): Promise<TextFile[]> {
@@ -100,7 +143,7 @@ export async function checkCorpus(
   files: readonly TextFile[],
   options: { onProgress?: (bytes: number) => void; signal?: AbortSignal } = {},
 ): Promise<CorpusReport> {
-  const report: CorpusReport = { files: 0, documents: 0, bytes: 0, emptyFiles: [] };
+  const report: CorpusReport = { files: 0, documents: 0, bytes: 0, emptyFiles: [], convertedFiles: [] };
   let before = 0;
   for (const file of files) {
     const documents = report.documents;
@@ -114,6 +157,7 @@ export async function checkCorpus(
     report.bytes += read;
     before += file.sizeBytes;
     options.onProgress?.(before);
+    if (file.encoding !== undefined) report.convertedFiles.push(file.path);
     if (report.documents === documents) report.emptyFiles.push(file.path);
     else report.files += 1;
   }
@@ -130,7 +174,8 @@ export async function* readPieces(file: TextFile): AsyncGenerator<Piece> {
   try {
     handle = await openRegularFile(file.path);
     if (!handle) throw new FreeholdError('data_invalid', `${file.path} is no file any more.`);
-    yield* file.kind === 'jsonl' ? jsonDocuments(file.path, handle) : textDocument(file.path, handle);
+    const blocks = file.encoding === undefined ? blocksOf(handle) : converted(blocksOf(handle), file.encoding);
+    yield* file.kind === 'jsonl' ? jsonDocuments(file.path, blocks) : textDocument(file.path, blocks);
   } catch (error) {
     throw error instanceof FreeholdError || !(error as NodeJS.ErrnoException).code
       ? error
@@ -150,7 +195,14 @@ async function* blocksOf(handle: FileHandle): AsyncGenerator<Buffer> {
   }
 }
 
-async function* textDocument(file: string, handle: FileHandle): AsyncGenerator<Piece> {
+/** The same text in UTF-8. */
+async function* converted(blocks: AsyncIterable<Buffer>, encoding: string): AsyncGenerator<Buffer> {
+  const decoder = new TextDecoder(encoding);
+  for await (const block of blocks) yield Buffer.from(decoder.decode(block, { stream: true }));
+  yield Buffer.from(decoder.decode());
+}
+
+async function* textDocument(file: string, blocks: AsyncIterable<Buffer>): AsyncGenerator<Piece> {
   let rest: Buffer = Buffer.alloc(0);
   let offset = 0;
   let blank = true;
@@ -163,7 +215,7 @@ async function* textDocument(file: string, handle: FileHandle): AsyncGenerator<P
     blank &&= isBlank(text);
     return text;
   };
-  for await (const block of blocksOf(handle)) {
+  for await (const block of blocks) {
     rest = rest.length > 0 ? Buffer.concat([rest, block]) : block;
     if (rest.length < pieceBytes) continue;
     const cut = pieceEnd(rest, rest.length);
@@ -176,9 +228,9 @@ async function* textDocument(file: string, handle: FileHandle): AsyncGenerator<P
   if (!blank) yield { bytes, endsDocument: true };
 }
 
-async function* jsonDocuments(file: string, handle: FileHandle): AsyncGenerator<Piece> {
+async function* jsonDocuments(file: string, blocks: AsyncIterable<Buffer>): AsyncGenerator<Piece> {
   let line = 0;
-  for await (const { bytes, offset } of linesOf(file, handle)) {
+  for await (const { bytes, offset } of linesOf(file, blocks)) {
     line += 1;
     const fault = faultOf(bytes);
     if (fault) throw faultError(file, { ...fault, at: fault.at + offset });
@@ -193,11 +245,14 @@ async function* jsonDocuments(file: string, handle: FileHandle): AsyncGenerator<
   }
 }
 
-async function* linesOf(file: string, handle: FileHandle): AsyncGenerator<{ bytes: Buffer; offset: number }> {
+async function* linesOf(
+  file: string,
+  blocks: AsyncIterable<Buffer>,
+): AsyncGenerator<{ bytes: Buffer; offset: number }> {
   let parts: Buffer[] = [];
   let length = 0;
   let offset = 0;
-  for await (const block of blocksOf(handle)) {
+  for await (const block of blocks) {
     for (let start = 0; start < block.length; ) {
       const newline = block.indexOf(0x0a, start);
       const end = newline < 0 ? block.length : newline;
@@ -253,12 +308,12 @@ const isBlank = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0
 function faultError(file: string, { at, kind }: ByteFault): FreeholdError {
   if (kind === 'not-utf8') {
     return new FreeholdError('data_invalid', `${file} is not UTF-8: byte ${at} begins no character.`, {
-      hint: 'Convert it, for instance with `iconv -f latin1 -t utf-8`, or leave it out.',
+      hint: 'Say how such files are written, for instance with `--encoding windows-1252`, or leave it out.',
     });
   }
   const what = kind === 'zero-byte' ? `a zero byte at ${at}` : `many control characters from byte ${at} on`;
   return new FreeholdError('data_invalid', `${file} is not text: it holds ${what}.`, {
-    hint: 'Training takes plain UTF-8 text. Leave binary files out; UTF-16 can be converted with iconv.',
+    hint: 'Training takes plain text. Leave binary files out; UTF-16 is read with `--encoding utf-16le`.',
   });
 }
 

@@ -40,6 +40,8 @@ export interface PlanRequest {
     | { kind: 'file'; file: string };
   /** Share that is held out. Default 0.05 */
   validation?: number;
+  /** Of files that are not UTF-8. Default: such files are refused */
+  encoding?: string;
   /** Default packed */
   order?: RunSettings['data']['order'];
   optimizer?: Given<RunSettings['optimizer']>;
@@ -156,9 +158,16 @@ async function lookAt(request: PlanRequest, options: PlanOptions): Promise<Looke
     const documents = pool.documents.length;
     const { tokens } = pool;
     pool.close();
-    return { report: { files: 1, documents, bytes, emptyFiles: [] }, bytes, tokens, vocab, mixed: true, pool: first };
+    return {
+      report: { files: 1, documents, bytes, emptyFiles: [], convertedFiles: [] },
+      bytes,
+      tokens,
+      vocab,
+      mixed: true,
+      pool: first,
+    };
   }
-  const files = await findTextFiles(request.sources);
+  const files = await findTextFiles(request.sources, { encoding: request.encoding });
   const size = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const report = await checkCorpus(files, {
     onProgress: (bytes) => options.onProgress?.('reading', size === 0 ? 1 : bytes / size),
@@ -215,6 +224,7 @@ function settingsOf(request: PlanRequest, recipe: Recipe, tokenizer: TokenizerCh
       recipe,
       data: {
         sources: request.sources.map((source) => path.resolve(source)),
+        ...(request.encoding !== undefined && { encoding: request.encoding }),
         tokenizer,
         validation: request.validation ?? 0.05,
         order: request.order ?? 'packed',

@@ -61,7 +61,7 @@ export async function prepareData(settings: RunSettings, files: RunFiles, option
 }
 
 async function readTexts({ data }: RunSettings, { onProgress, signal }: DataOptions) {
-  const files = await findTextFiles(data.sources);
+  const files = await findTextFiles(data.sources, { encoding: data.encoding });
   const size = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const report = await checkCorpus(files, {
     onProgress: (bytes) => onProgress?.('reading', bytes / size),

@@ -29,6 +29,8 @@ export const runSettingsSchema = z.strictObject({
   data: z.strictObject({
     /** Absolute paths: texts, or one packed pool. */
     sources: z.array(z.string()).min(1),
+    /** Of files that are not UTF-8. */
+    encoding: z.string().optional(),
     tokenizer: tokenizerChoiceSchema,
     /** Share of the tokens that is held out. */
     validation: z.number().min(0).max(0.5),

@@ -24,6 +24,7 @@ export interface TrainOptions extends CommonOptions {
   steps?: number;
   tokens?: number;
   batch?: number;
+  encoding?: string;
   order?: 'packed' | 'windows';
   validation?: number;
   optimizer?: 'muon' | 'adamw' | 'sgd';
@@ -107,6 +108,7 @@ export function addTrainFlags(command: Command): Command {
     undefined,
     ['packed', 'windows'],
   );
+  add(budget, '--encoding <name>', 'Of files that are not UTF-8, such as windows-1252 (default: refused).');
   add(budget, '--validation <share>', 'Of the text, held out (default: 0.05).', number(0, 0.5));
   add(budget, '--seed <number>', 'The same seed gives the same run (default: 1).', number(0, 2 ** 32 - 1, 'whole'));
 
@@ -173,6 +175,7 @@ export async function planRequest(
     seed: options.seed,
     tokenizer,
     validation: options.validation,
+    encoding: options.encoding,
     order: options.order,
     overrides: defined({
       architecture,

@@ -1,4 +1,5 @@
 // What a run will be, before it begins: for people who want to know what they are in for. Pure.
+import path from 'node:path';
 import { formatBytes, formatCount, formatDuration } from '../../lib/units.ts';
 import type { RunPlan } from '../../train/plan.ts';
 import { fields, type Style } from '../output.ts';
@@ -51,7 +52,15 @@ export function planReport(
   };
 }
 
-function corpusWords({ files, documents, bytes, tokens, exact, emptyFiles }: RunPlan['corpus']): string {
+function corpusWords({
+  files,
+  documents,
+  bytes,
+  tokens,
+  exact,
+  emptyFiles,
+  convertedFiles,
+}: RunPlan['corpus']): string {
   const words = [
     formatBytes(bytes),
     `${whole(files)} ${files === 1 ? 'file' : 'files'}`,
@@ -62,7 +71,11 @@ function corpusWords({ files, documents, bytes, tokens, exact, emptyFiles }: Run
     emptyFiles.length === 0
       ? ''
       : `; ${whole(emptyFiles.length)} empty ${emptyFiles.length === 1 ? 'file' : 'files'} left out`;
-  return words.join(', ') + empty;
+  const converted =
+    convertedFiles.length === 0
+      ? ''
+      : `; ${convertedFiles.map((file) => oneLine(path.basename(file))).join(', ')} converted`;
+  return words.join(', ') + empty + converted;
 }
 
 function warningsOf({ epochs, memory }: RunPlan, others: readonly string[]): string[] {
