@@ -62,7 +62,7 @@ export const runSettingsSchema = z.strictObject({
   validation: z.strictObject({
     /** 0 validates at the end only. */
     everySteps: z.int().min(0),
-    /** Most tokens of a validation on the way; the last one takes all. */
+    /** Most tokens of a validation on the way; the last one takes all, a million at most. */
     mostTokens: count,
   }),
   samples: z.strictObject({

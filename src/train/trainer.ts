@@ -30,6 +30,9 @@ export type TrainEvent =
   | { type: 'end'; progress: Progress; reason: 'done' | 'pause' | 'stop' }
   | { type: 'diverged'; progress: Progress; fault: string };
 
+/** Of the last validation: all there are, but for pools whose held-out part would take hours. */
+const lastValidationTokens = 1 << 20;
+
 export interface TrainOptions {
   settings: RunSettings;
   runner: StepRunner;
@@ -87,7 +90,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
     const last = progress.step === recipe.steps;
     let better = false;
     if (evaluator && (last || isDue(validation.everySteps))) {
-      const result = await evaluator.validate(last ? undefined : validation.mostTokens);
+      const result = await evaluator.validate(last ? lastValidationTokens : validation.mostTokens);
       const measured = { step: progress.step, loss: result.loss };
       better = result.loss < (progress.bestValidation?.loss ?? Number.POSITIVE_INFINITY);
       progress = { ...progress, lastValidation: measured, ...(better && { bestValidation: measured }) };
