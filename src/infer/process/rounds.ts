@@ -91,11 +91,12 @@ export class Rounds {
   *passes(): Generator<void, void, unknown> {
     const answers = this.#active.answers;
     if (answers.length > 0) {
+      const isCalm = answers.length === this.#active.all.length;
       const startedAt = performance.now();
       for (const group of byAdapter(answers)) {
         if (!(yield* this.#pass(group.map((running) => ({ running, count: running.left }))))) return;
       }
-      this.pace.observeAnswers(performance.now() - startedAt, answers.length === this.#active.all.length);
+      this.pace.observeAnswers(performance.now() - startedAt, isCalm);
     }
     const prompts = this.#active.all.filter(
       (running) => !running.generating && !running.aside && !answers.includes(running),
