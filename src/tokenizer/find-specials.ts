@@ -25,10 +25,12 @@ export function findSpecials(bytes: Uint8Array, specials: ReadonlyMap<string, nu
 
 function split(text: Buffer, { from, to }: Stretch, name: Buffer, id: number): Stretch[] {
   const parts: Stretch[] = [];
+  // what lies behind is not searched again for every stretch
+  const within = text.subarray(0, to);
   let at = from;
   for (;;) {
-    const found = text.indexOf(name, at);
-    if (found < 0 || found + name.length > to) break;
+    const found = within.indexOf(name, at);
+    if (found < 0) break;
     parts.push({ from: at, to: found }, { from: found, to: found + name.length, id });
     at = found + name.length;
   }
