@@ -123,8 +123,10 @@ export function startThreads(count: number, signal?: AbortSignal): ThreadPool {
     close() {
       if (closed) return;
       closed = true;
+      failure ??= cancelled();
+      for (const { waiting } of threads) for (const { reject } of waiting.splice(0)) reject(failure);
+      notify();
       end();
-      for (const { waiting } of threads) for (const { reject } of waiting.splice(0)) reject(cancelled());
     },
   };
 }
