@@ -173,6 +173,14 @@ const mistakes: [what: string, build: () => unknown, message: string][] = [
     'adamw-step: writes states, was given the result of input.',
   ],
   [
+    'a step of a state that is not f32',
+    () => {
+      const half = state(graph, 'half', [2], { dtype: 'bf16' });
+      return adamwStep(half, given([2]), half, half, given([7]));
+    },
+    'adamw-step: takes f32, was given (2) bf16.',
+  ],
+  [
     'a step with too few settings',
     () => {
       const [w, m, v] = ['w', 'm', 'v'].map((name) => state(graph, name, [2])) as [Tensor, Tensor, Tensor];

@@ -342,8 +342,8 @@ export function cast(x: Tensor, dtype: 'f32' | 'f16' | 'bf16'): Tensor {
 
 /**
  * One step of AdamW (Loshchilov and Hutter 2017), in place: writes the parameter and both moments.
- * @param parameter, first, second states of one shape
- * @param gradient of that shape
+ * @param parameter, first, second f32 states of one shape
+ * @param gradient f32 of that shape
  * @param settings (7) f32: learning rate, beta1, beta2, epsilon, weight decay, 1 / (1 - beta1^t), 1 / (1 - beta2^t)
  * @returns the new parameter; to be named among the updates of a program
  */
@@ -354,6 +354,7 @@ export function adamwStep(
   second: Tensor,
   settings: Tensor,
 ): Tensor {
+  for (const tensor of [parameter, gradient, first, second, settings]) checkType('adamw-step', tensor, 'f32');
   for (const tensor of [parameter, first, second]) {
     if (tensor.op.kind !== 'state') refuse('adamw-step', `writes states, was given the result of ${tensor.op.kind}`);
     if (!sameShape(tensor.shape, gradient.shape)) refuse('adamw-step', `${describe(tensor, gradient)} differ in shape`);
