@@ -4,7 +4,6 @@ import { FreeholdError } from '../lib/errors.ts';
 import { weightGradient } from './gradient-rules.ts';
 import {
   add,
-  clamp,
   concat,
   log,
   matmul,
@@ -21,6 +20,9 @@ import {
 } from './ops.ts';
 import { describe, lastSize, refuse } from './shapes.ts';
 import type { Tensor } from './tensor.ts';
+
+/** Added to each, and lost in all that are not as small: unlike a limit it keeps what is no number as it is. */
+const leastProbability = 1e-30;
 
 export interface CrossEntropy {
   /** (R, D) f32 */
@@ -71,7 +73,7 @@ function lossOfRows(hidden: Tensor, head: Tensor, columns: Tensor, targets: Tens
   const p = softmax(matmul(hidden, head));
   const flat = reshape(p, [p.shape[0]! * p.shape[1]!, 1]);
   const picked = rows(flat, targets);
-  const loss = scale(sum(mul(log(clamp(picked, 1e-30, 1)), weight)), -1);
+  const loss = scale(sum(mul(log(scale(picked, 1, leastProbability)), weight)), -1);
   // p minus one at the target, by logit; the weight joins where the tensors are smaller
   const byLogit = reshape(putRows(flat, scale(picked, 1, -1), targets), p.shape);
   const byHead = weightGradient(byLogit, mul(hidden, weight), head);

@@ -118,7 +118,7 @@ function rulesOf(y: Tensor, g: Tensor): readonly Rule[] {
     case 'broadcast':
       return [() => sumTo(g, x.shape)];
     case 'matmul':
-      return [() => matmul(g, transpose(w)), () => weightGradient(g, x, w)];
+      return [() => matmul(g, transpose(wideEnough(w))), () => weightGradient(g, x, w)];
     case 'reshape':
       return [() => reshape(g, x.shape)];
     case 'permute':
@@ -152,6 +152,11 @@ function rulesOf(y: Tensor, g: Tensor): readonly Rule[] {
       return refuse('gradients', `${op.kind} has no derivative here`);
   }
   return op satisfies never;
+}
+
+/** A device may round what it multiplies to the weights' type, and f16 has too few exponents for gradients. */
+function wideEnough(w: Tensor): Tensor {
+  return w.dtype === 'f16' ? cast(w, 'f32') : w;
 }
 
 /**

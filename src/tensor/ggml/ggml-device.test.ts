@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadNative } from '../../native/ffi.ts';
 import { TensorBackend } from '../../native/tensor-backend.ts';
+import { crossEntropy, flatTargets } from '../cross-entropy.ts';
 import type { Executable, Program } from '../device.ts';
 import { expand } from '../expansions.ts';
 import { gradients } from '../gradients.ts';
@@ -9,6 +10,7 @@ import {
   add,
   addAt,
   assign,
+  broadcast,
   cast,
   clamp,
   fill,
@@ -232,6 +234,22 @@ describe('states', () => {
     expect(executable.get('matrix')).toEqual(Float32Array.of(2, 3, 4, 5, 6, 7));
   });
 
+  it('show what they held when they were repeated to what uses that after an assignment', async () => {
+    const graph = new Graph();
+    const row = state(graph, 'overtaken-row', [2]);
+    const repeated = broadcast(row, [3, 2]);
+    const written = assign(row, fill(graph, 10, [2]));
+    const x = input(graph, 'x', [3, 2]);
+    const outputs = { second: sub(x, repeated), first: add(repeated, x) };
+    const executable = device.compile({ graph, outputs, updates: [written] });
+    device.write('overtaken-row', Float32Array.of(1, 2));
+    executable.set('x', numbers(6));
+    await executable.run();
+    expect(executable.get('second')).toEqual(Float32Array.of(0, 0, 2, 2, 4, 4));
+    expect(executable.get('first')).toEqual(Float32Array.of(2, 4, 4, 6, 6, 8));
+    executable.dispose();
+  });
+
   it.each(['f16', 'bf16'] as const)('are stored as %s and read as f32', async (dtype) => {
     const graph = new Graph();
     const stored = state(graph, `stored-${dtype}`, [4], { dtype });
@@ -324,6 +342,40 @@ describe('training', () => {
   });
 });
 
+describe('a loss', () => {
+  it('of logits that are no numbers is none', async () => {
+    const graph = new Graph();
+    const loss = crossEntropy({
+      hidden: input(graph, 'hidden', [2, 4]),
+      head: input(graph, 'head', [3, 4]),
+      targets: input(graph, 'targets', [2], 'i32'),
+      weights: input(graph, 'weights', [2]),
+      chunk: 2,
+    });
+    const { loss: got } = await runOnce(
+      device,
+      { graph, outputs: { loss }, updates: [] },
+      {
+        hidden: new Float32Array(8).fill(Number.NaN),
+        head: numbers(12),
+        targets: flatTargets([0, 2], 3, 2),
+        weights: Float32Array.of(0.5, 0.5),
+      },
+    );
+    expect(got?.[0]).toBeNaN();
+  });
+
+  it('has its small gradients also where weights are f16', async () => {
+    const graph = new Graph();
+    const x = input(graph, 'x', [3, 8]);
+    const w = cast(input(graph, 'w', [4, 8]), 'f16');
+    const [byX] = gradients(scale(sum(matmul(x, w)), 1e-9), [x]);
+    const program = { graph, outputs: { byX: byX as Tensor }, updates: [] };
+    const { byX: got } = await runOnce(device, program, { w: new Float32Array(32).fill(0.5) });
+    expect(relativeError(got as Float32Array, new Float32Array(24).fill(2e-9))).toBeLessThan(1e-5);
+  });
+});
+
 describe('misuse is an error', () => {
   const invalid = (message: RegExp) =>
     expect.objectContaining({ code: 'graph_invalid', message: expect.stringMatching(message) });
@@ -357,6 +409,19 @@ describe('misuse is an error', () => {
     const { executable } = compiled();
     expect(() => executable.set('at', integers(0, 1, 5))).toThrow(invalid(/"at" holds 5 at 2, which indexes 5 rows/));
     expect(() => executable.set('at', integers(0, -1, 4))).toThrow(invalid(/"at" holds -1 at 1/));
+    executable.dispose();
+  });
+
+  it('when an index comes in another shape, too', () => {
+    const graph = new Graph();
+    const table = state(graph, 'looked-up', [5, 2]);
+    const at = input(graph, 'at', [2, 2], 'i32');
+    const picked = rows(table, reshape(slice(at, 0, 1, 2), [2]));
+    const executable = device.compile({ graph, outputs: { picked }, updates: [] });
+    expect(() => executable.set('at', integers(0, 1, 2, 5))).toThrow(
+      invalid(/"at" holds 5 at 3, which indexes 5 rows/),
+    );
+    executable.set('at', integers(0, 9, 2, 4));
     executable.dispose();
   });
 

@@ -207,6 +207,7 @@ function createExecutable(
       },
       workBytes,
       profile() {
+        if (backend.running) refuse('program', 'nothing is measured while a program runs');
         ran = true;
         return graph.profile();
       },
@@ -232,18 +233,26 @@ function checkInput(name: string, { tensor, bounds }: Input, values: Data): void
   }
 }
 
-/** ggml ends the process at an index beyond its table. Looks through what cuts an input up. */
+/** ggml ends the process at an index beyond its table. Looks through what cuts an input up and gives it another shape. */
 function boundsOf(given: Tensor, live: readonly Tensor[]): Bound[] {
   const parts = new Map([[given, { start: 0, end: elementCount(given.shape) }]]);
   const bounds: Bound[] = [];
   for (const tensor of live) {
     const { op, inputs } = tensor;
     const part = inputs[0] && parts.get(inputs[0]);
-    if (part && op.kind === 'slice') parts.set(tensor, { start: part.start + op.start, end: part.start + op.end });
+    if (part && op.kind === 'reshape') parts.set(tensor, part);
+    if (part && op.kind === 'slice') parts.set(tensor, partOf(part, tensor, op.axis, op.start));
     const indices = parts.get(inputs[op.kind === 'put-rows' ? 2 : 1] as Tensor);
     const table =
       op.kind === 'rows' ? inputs[0] : op.kind === 'put-rows' || op.kind === 'rows-gradient' ? tensor : undefined;
     if (indices && table) bounds.push({ ...indices, rows: table.shape[0] as number });
   }
   return bounds;
+}
+
+/** The numbers of a slice, or all that it was cut from where they do not lie together. */
+function partOf(whole: { start: number; end: number }, slice: Tensor, axis: number, first: number) {
+  if (elementCount(slice.shape.slice(0, axis)) > 1) return whole;
+  const start = whole.start + first * elementCount(slice.shape.slice(axis + 1));
+  return { start, end: start + elementCount(slice.shape) };
 }

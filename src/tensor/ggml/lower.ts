@@ -248,11 +248,17 @@ function binary(kind: 'add' | 'sub' | 'mul' | 'div') {
       return l.graph.scale(l.inOrder(a), kind === 'mul' ? value : 1 / value, 0);
     }
     // ggml repeats the second operand itself
-    if (a.op.kind === 'broadcast' && b.op.kind !== 'broadcast' && sameShape(a.shape, b.shape)) {
-      if (kind === 'add' || kind === 'mul') return l.graph.binary(kind, l.inRows(b), l.inRows(input(a, 0)));
+    const [repeatedA, repeatedB] = [repeated(l, a), repeated(l, b)];
+    if (repeatedA && !repeatedB && sameShape(a.shape, b.shape)) {
+      if (kind === 'add' || kind === 'mul') return l.graph.binary(kind, l.inRows(b), l.inRows(repeatedA));
     }
-    return l.graph.binary(kind, l.inRows(a), l.inRows(b.op.kind === 'broadcast' ? input(b, 0) : b));
+    return l.graph.binary(kind, l.inRows(a), l.inRows(repeatedB ?? b));
   };
+}
+
+/** What a tensor repeats, where that still holds the numbers that it had then. */
+function repeated(l: Lowerer, tensor: Tensor): Tensor | undefined {
+  return tensor.op.kind === 'broadcast' && !l.storage.isOvertaken(tensor) ? input(tensor, 0) : undefined;
 }
 
 function sumTo(l: Lowerer, tensor: Tensor): NativeTensor {
