@@ -1,10 +1,10 @@
-// A scratch ggml context: tensors and a graph on one device, for measuring. Training has its own, richer one in tensor/.
+// A scratch ggml context: tensors and a graph on one device, for measuring. Training has its own, richer one: tensor-graph.ts.
 import { invariant } from '../lib/errors.ts';
 import { setBackendThreads } from './cpu.ts';
 import { availableThreads, type Native } from './ffi.ts';
 import type { Pointer } from './handle.ts';
 
-/** Numbers of the ggml types used for measuring. */
+/** Numbers of ggml's types. */
 export const ggmlTypes = { f32: 0, f16: 1, q4_0: 2, q8_0: 8, q4_k: 12, i32: 26, i64: 27, bf16: 30 } as const;
 export type MeasuredType = keyof typeof ggmlTypes;
 

@@ -55,7 +55,6 @@ const declarations = {
   ggml_repeat_4d: 'void* ggml_repeat_4d(void* ctx, void* a, int64 ne0, int64 ne1, int64 ne2, int64 ne3)',
   ggml_repeat_back: 'void* ggml_repeat_back(void* ctx, void* a, void* b)',
   ggml_mul_mat: 'void* ggml_mul_mat(void* ctx, void* a, void* b)',
-  ggml_out_prod: 'void* ggml_out_prod(void* ctx, void* a, void* b)',
   ggml_reshape_4d: 'void* ggml_reshape_4d(void* ctx, void* a, int64 ne0, int64 ne1, int64 ne2, int64 ne3)',
   ggml_view_4d:
     'void* ggml_view_4d(void* ctx, void* a, int64 ne0, int64 ne1, int64 ne2, int64 ne3, size_t nb1, size_t nb2, size_t nb3, size_t offset)',

@@ -178,11 +178,6 @@ export class TensorGraph {
     return this.#call('ggml_mul_mat', [w.ne[1], x.ne[1], x.ne[2], x.ne[3]], [w, x]);
   }
 
-  /** @param a (M, K) @param b (N, K) @returns (M, N): sums over the outer size */
-  outerProduct(a: NativeTensor, b: NativeTensor): NativeTensor {
-    return this.#call('ggml_out_prod', [a.ne[0], b.ne[0], b.ne[2], b.ne[3]], [a, b]);
-  }
-
   /** Another arrangement of the numbers of a contiguous tensor, without copying. */
   view(x: NativeTensor, { ne, strides, offset }: Layout): NativeTensor {
     const size = bytesOf[x.type];

@@ -27,7 +27,7 @@ export interface Device {
   states(): ReadonlyMap<string, { shape: Shape; dtype: DType }>;
   /** @throws FreeholdError graph_invalid when there is no such state or it has another number of elements */
   write(name: string, values: Float32Array): void;
-  /** A copy. */
+  /** A copy. @throws FreeholdError graph_invalid when there is no such state */
   read(name: string): Float32Array;
   /** Bytes of all states. */
   readonly stateBytes: number;
@@ -36,11 +36,17 @@ export interface Device {
 }
 
 export interface Executable {
-  /** Sets an input; it keeps its value until set again. */
+  /**
+   * Sets an input; it keeps its value until set again. One that leads to nothing that is asked for may be set all the same.
+   * @throws FreeholdError graph_invalid when there is no such input, or its type, its length or an index in it is another
+   */
   set(name: string, values: Data): void;
-  /** Computes outputs and updates, on other threads where the device has them. One run at a time. */
+  /**
+   * Computes outputs and updates, on other threads where the device has them. One run at a time.
+   * @throws FreeholdError graph_invalid when an input was never set; model_failed
+   */
   run(): Promise<void>;
-  /** An output of the last run, as a copy. */
+  /** An output of the last run, as a copy. @throws FreeholdError graph_invalid when there is none */
   get(name: string): Float32Array;
   /** Bytes of intermediate values. */
   readonly workBytes: number;

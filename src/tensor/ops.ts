@@ -42,7 +42,7 @@ export function state(
   graph: Graph,
   name: string,
   shape: Shape,
-  options: { dtype?: DType; trainable?: boolean } = {},
+  options: { dtype?: Exclude<DType, 'i32'>; trainable?: boolean } = {},
 ): Tensor {
   checkShape(`state "${name}"`, shape);
   return graph.add({ kind: 'state', name, trainable: options.trainable ?? false }, [], shape, options.dtype ?? 'f32');

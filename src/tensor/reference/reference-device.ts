@@ -77,7 +77,7 @@ function store(target: Values, values: ArrayLike<number>, dtype: DType): void {
 }
 
 function createExecutable(
-  { outputs }: Program,
+  { graph, outputs }: Program,
   live: readonly Tensor[],
   stateOf: (name: string) => Values,
 ): ReferenceExecutable {
@@ -89,8 +89,11 @@ function createExecutable(
 
   const set = (name: string, values: Data | Float64Array) => {
     const input = inputs.get(name);
-    // an input that leads to nothing that is asked for may be set all the same
-    if (!input) return;
+    if (!input) {
+      // an input that leads to nothing that is asked for may be set all the same
+      if (graph.leaf(name)?.op.kind === 'input') return;
+      refuse('device', `there is no input "${name}"`);
+    }
     const { shape, dtype } = input.tensor;
     if (values.length !== elementCount(shape))
       refuse('device', `input "${name}" is ${showShape(shape)}, and ${values.length} numbers were given for it`);

@@ -34,7 +34,9 @@ export function caseGraph({ name, leaves, build, wanted }: OpCase): CaseGraph {
 }
 
 export function leafTensor(graph: Graph, name: string, { shape, dtype = 'f32', state: isState }: Leaf): Tensor {
-  return isState ? state(graph, name, shape, { dtype, trainable: true }) : input(graph, name, shape, dtype);
+  return isState && dtype !== 'i32'
+    ? state(graph, name, shape, { dtype, trainable: true })
+    : input(graph, name, shape, dtype);
 }
 
 /** @returns every output of `caseGraph` by name. The device keeps the states of the case. */
