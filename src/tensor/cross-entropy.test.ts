@@ -131,4 +131,8 @@ describe('flatTargets', () => {
   it('counts from the beginning of each chunk, and takes padding for target 0', () => {
     expect([...flatTargets([4, 0, -1, 2, 1], 5, 2)]).toEqual([4, 5, 0, 7, 1]);
   });
+
+  it('refuses a target beyond the vocabulary', () => {
+    expect(() => flatTargets([4, 5], 5, 2)).toThrow('target 5 of row 1 is beyond 5 tokens');
+  });
 });

@@ -98,8 +98,12 @@ function checkChunk(chunk: number, vocabulary: number): void {
 /**
  * Targets as `crossEntropy` takes them: the place of each target among the logits of its chunk.
  * @param targets by row, from 0 to vocabulary - 1; a negative one stands for padding, and its weight has to be 0
+ * @throws FreeholdError graph_invalid for a target beyond the vocabulary, which would be one of the next row
  */
 export function flatTargets(targets: ArrayLike<number>, vocabulary: number, chunk: number): Int32Array {
   checkChunk(chunk, vocabulary);
-  return Int32Array.from(targets, (target, row) => (row % chunk) * vocabulary + Math.max(target, 0));
+  return Int32Array.from(targets, (target, row) => {
+    if (target >= vocabulary) refuse('cross-entropy', `target ${target} of row ${row} is beyond ${vocabulary} tokens`);
+    return (row % chunk) * vocabulary + Math.max(target, 0);
+  });
 }
