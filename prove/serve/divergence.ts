@@ -25,7 +25,7 @@ export async function divergence(file: string): Promise<DivergenceFigures> {
         const sampling = { temperature: 0, logprobs: 0 };
         const answer = await answerOf(model.generate({ ...reference.request, sampling }));
         try {
-          return compare(reference, answer, references);
+          return await compare(model, reference, answer, references);
         } catch (error) {
           broken.push((error as Error).message);
           return 'broken';

@@ -82,19 +82,45 @@ export async function loneAnswers(model: TextModel, requests: readonly GenerateR
 /** same: token for token; undecided: another way from a place where the lone run's best two were near. */
 export type Verdict = 'same' | 'undecided';
 
-/** @throws AssertionError when the answer is not what a lone run may give */
-export function compare({ request, answer: lone }: Reference, answer: Answer, others: readonly Reference[]): Verdict {
+/**
+ * @param model asked once more where an answer is another marker's and may be this one's too
+ * @throws AssertionError when the answer is not what a lone run may give
+ */
+export async function compare(
+  model: TextModel,
+  reference: Reference,
+  answer: Answer,
+  others: readonly Reference[],
+): Promise<Verdict> {
+  const { request, answer: lone } = reference;
   const name = request.traceId;
   assert.equal(answer.inputTokens, lone.inputTokens, `${name}: the prompt has as many tokens as alone`);
   assert.equal(answer.outputTokens, lone.outputTokens, `${name}: the answer has as many tokens as alone`);
   if (answer.text === lone.text) return 'same';
   const stranger = others.find((other) => other.request !== request && other.answer.text === answer.text);
-  assert(!stranger, `${name}: got the answer of ${stranger?.request.traceId}`);
-  const gaps = lone.tokens.map(({ top }) => (top[0]?.logprob ?? 0) - (top[1]?.logprob ?? Number.NEGATIVE_INFINITY));
+  const isOwn = !stranger || (await givesItToo(model, reference, answer));
+  assert(isOwn, `${name}: got the answer of ${stranger?.request.traceId}`);
+  const gaps = gapsOf(lone);
   const at = answer.tokens.findIndex(({ token }, i) => token !== lone.tokens[i]?.token);
   // without tokens the place is known only roughly: text may agree for a while after tokens differ
   const gap = at >= 0 ? (gaps[at] as number) : Math.min(...gaps);
   const shown = `${JSON.stringify(answer.text)}, alone ${JSON.stringify(lone.text)}`;
   assert(gap < undecidedGap, `${name}: differs from a lone run where the best two were ${gap} apart: ${shown}`);
   return 'undecided';
+}
+
+/** How far the two likeliest tokens are apart, token by token. */
+function gapsOf({ tokens }: Answer): number[] {
+  return tokens.map(({ top }) => (top[0]?.logprob ?? 0) - (top[1]?.logprob ?? Number.NEGATIVE_INFINITY));
+}
+
+/** Whether a marker's own prompt leads to an answer as soon as one of its ties is decided the other way. */
+async function givesItToo(model: TextModel, { request, answer: lone }: Reference, answer: Answer): Promise<boolean> {
+  for (const [at, gap] of gapsOf(lone).entries()) {
+    if (gap >= undecidedGap) continue;
+    const logitBias = { [(lone.tokens[at] as GeneratedToken).token]: -(gap + 0.01) };
+    const other = await answerOf(model.generate({ ...request, sampling: { temperature: 0, logitBias } }));
+    if (other.text === answer.text) return true;
+  }
+  return false;
 }

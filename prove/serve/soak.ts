@@ -88,7 +88,7 @@ async function manyAtOnce(
     const kind = random.next();
     if (kind < 0.6) {
       const sampling: Sampling = random.next() < 0.5 ? { temperature: 0, logprobs: 0 } : { temperature: 0 };
-      return compare(reference, await answerOf(model.generate({ ...request, sampling })), references);
+      return compare(model, reference, await answerOf(model.generate({ ...request, sampling })), references);
     }
     if (kind < 0.85) {
       const answer = await answerOf(
