@@ -39,7 +39,11 @@ export const errorKinds = {
   shutting_down: kind(503, true, 'The server is stopping.'),
   // files, libraries and downloads
   gguf_invalid: kind(422, false, 'The file is not a valid GGUF; the message says which field is wrong.'),
-  tokenizer_invalid: kind(422, false, 'A tokenizer.json is damaged or of another program; the message says what is wrong.'),
+  tokenizer_invalid: kind(
+    422,
+    false,
+    'A tokenizer.json is damaged or of another program; the message says what is wrong.',
+  ),
   file_not_found: kind(404, false, 'No such file.'),
   name_taken: kind(409, false, 'Something of that name, or in that folder, is here already.'),
   in_use: kind(409, true, 'Another process works on the same model or run; try again when it is done.'),

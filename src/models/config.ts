@@ -82,11 +82,16 @@ export function firstIssue({ issues: [issue] }: z.ZodError): string {
   return [...(issue?.path.length ? [issue.path.join('.')] : []), issue?.message].join(': ');
 }
 
-/** Says which numbers would have divided. */
+/** Says which numbers would have divided, the small ones. */
 export function divisorsHint(number: number): string {
-  const divisors = Array.from({ length: number }, (_, i) => i + 1).filter((divisor) => number % divisor === 0);
+  const divisors = Array.from({ length: Math.min(number, mostDivisor) }, (_, i) => i + 1).filter(
+    (divisor) => number % divisor === 0,
+  );
   return `One of ${divisors.join(', ')} would do.`;
 }
+
+/** Largest that is worth naming. */
+const mostDivisor = 256;
 
 export function invalid(fault: string, hint?: string): FreeholdError {
   return new FreeholdError('config_invalid', `This model cannot be built: ${fault}.`, hint ? { hint } : {});

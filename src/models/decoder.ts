@@ -14,8 +14,8 @@ export interface DecoderInputs {
   tokens: Tensor;
   /** (T) i32, the same for every sequence. */
   positions: Tensor;
-  /** (B, 1, T, T) or (1, 1, T, T) f32: what each token sees, as `causalMask` writes it down. */
-  mask: Tensor;
+  /** (B, 1, T, T) or (1, 1, T, T) f32: what each token sees, as `causalMask` writes it down. Default: all before it. */
+  mask?: Tensor;
   /** B */
   batch: number;
   /** T */
@@ -155,7 +155,7 @@ function mixTokens(
     turned(split('attn_k', kvHeads), 'attn_k_norm'),
     permute(split('attn_v', kvHeads), [0, 2, 1, 3]),
     {
-      mask,
+      ...(mask && { mask }),
       keep: options.keepAttention ?? false,
       ...(options.attentionChunk !== undefined && { chunk: options.attentionChunk }),
     },

@@ -82,6 +82,8 @@ export function derive(depth: number, overrides: Overrides = {}, text: TextSize 
   const budget = tokenBudget(model, overrides, text);
   const batchTokens = batchOf(model, overrides, budget);
   const steps = overrides.steps ?? Math.max(1, Math.ceil(budget / batchTokens));
+  if (overrides.tokens !== undefined && Math.ceil(overrides.tokens / batchTokens) !== steps)
+    throw invalid(`${overrides.tokens} tokens are not ${steps} steps of ${batchTokens}`, 'Give tokens or steps.');
   const kind = overrides.schedule ?? 'trapezoid';
   const warmupSteps = overrides.warmupSteps ?? Math.min(40, Math.floor(steps / 20));
   const recipe: Recipe = {

@@ -132,7 +132,9 @@ export function readModelConfig(gguf: Pick<GgufFile, 'metadata' | 'tensors'>): M
   const headSize = number('attention.key_length', width / heads);
   if (number('attention.value_length', headSize) !== headSize || number('rope.dimension_count', headSize) !== headSize)
     throw unsupported('heads whose keys, values and RoPE differ in size');
-  if (gguf.tensors.some(({ name }) => /\.bias$|_exps\.|^rope_freqs/.test(name)))
+  const scaling = metadataString(gguf, key('rope.scaling.type')) ?? 'none';
+  const isScaled = scaling !== 'none' && number('rope.scaling.factor', 1) !== 1;
+  if (isScaled || gguf.tensors.some(({ name }) => /\.bias$|_exps\.|^rope_freqs/.test(name)))
     throw unsupported('biases, experts or scaled RoPE');
   const config: ModelConfig = {
     architecture,

@@ -30,7 +30,7 @@ export function parametersOf(config: ModelConfig): ParameterSpec[] {
  * The model up to its head.
  * @param options.tokens (B·T) i32, each below `config.vocab`: nobody checks them later
  * @param options.positions (T) i32
- * @param options.mask (B or 1, 1, T, T) f32, see `causalMask`
+ * @param options.mask (B or 1, 1, T, T) f32, see `causalMask`; default causal
  * @returns (B·T, D) f32
  */
 export function hiddenStates(config: ModelConfig, graph: Graph, options: HiddenStatesOptions): Tensor {
@@ -56,7 +56,7 @@ export function parameterOf(config: ModelConfig, graph: Graph, name: string): Te
   const known = graph.leaf(name);
   if (known) return known;
   const spec = specsByName(config).get(name);
-  invariant(spec, ` has a parameter `);
+  invariant(spec, `${config.architecture} has a parameter ${name}`);
   return state(graph, name, spec.shape, { trainable: true });
 }
 

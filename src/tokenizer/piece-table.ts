@@ -1,6 +1,8 @@
 // A set of byte strings, each with a number from 0 on in the order they came: what the counter counts with and the encoder
 // remembers with. Open addressing over typed arrays, since JavaScript strings and maps cost ten times as much a piece.
 
+import { FreeholdError } from '../lib/errors.ts';
+
 export class PieceTable {
   /** How many there are. */
   size = 0;
@@ -66,6 +68,11 @@ export class PieceTable {
     if (entry === this.#hashes.length) this.#growEntries();
     const start = this.starts[entry] as number;
     const end = start + (to - from);
+    if (end > 0x7fff_ffff) {
+      throw new FreeholdError('data_invalid', 'The text holds more than 2 GB of different words.', {
+        hint: 'Leave out what is no language, such as encoded data, or give less of it.',
+      });
+    }
     if (end > this.bytes.length) {
       const bytes = new Uint8Array(Math.max(end, this.bytes.length * 2));
       bytes.set(this.bytes.subarray(0, start));

@@ -63,6 +63,18 @@ export function assembleVocabulary(parts: {
   const { specials, roles } = parts;
   checkSpecials(specials, parts.preTokenizer);
   const normal = [...byteLetters, ...parts.merged];
+  const learned = new Set(parts.merged);
+  const taken = specials.find((name) => learned.has(name));
+  if (taken !== undefined) {
+    throw new FreeholdError(
+      'invalid_request',
+      `The special token ${JSON.stringify(taken)} is also one of plain text.`,
+      {
+        field: 'specials',
+        hint: 'Name special tokens like <|endoftext|>.',
+      },
+    );
+  }
   const idOf = (field: keyof SpecialRoles, name: string) => {
     const at = specials.indexOf(name);
     if (at >= 0) return normal.length + at;

@@ -43,7 +43,7 @@ export function createEvaluator(
   const graph = new Graph();
   const loss = writeLoss(graph, settings, shape);
   const executable = device.compile({ graph, outputs: { loss }, updates: [] });
-  setConstants(executable, settings, shape);
+  setConstants(executable, settings);
   const batch = emptyBatch(perPass, context);
 
   return {

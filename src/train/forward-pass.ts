@@ -11,7 +11,7 @@ import type { RunSettings } from './run-settings.ts';
 export interface PassShape {
   /** B */
   rows: number;
-  /** Whether rows hold several documents: the mask is then another for each batch. */
+  /** Whether rows hold several documents: each batch then has a mask of its own, of context numbers for each of its places. */
   mixed: boolean;
 }
 
@@ -28,7 +28,7 @@ export function writeLoss(
   const hidden = hiddenStates(model, graph, {
     tokens: input(graph, 'tokens', [places], 'i32'),
     positions: input(graph, 'positions', [context], 'i32'),
-    mask: input(graph, 'mask', [mixed ? rows : 1, 1, context, context]),
+    ...(mixed && { mask: input(graph, 'mask', [rows, 1, context, context]) }),
     batch: rows,
     length: context,
     recompute,
@@ -46,10 +46,8 @@ export function writeLoss(
 }
 
 /** What is the same for every batch. */
-export function setConstants(executable: Executable, settings: RunSettings, { mixed }: PassShape): void {
-  const { context } = settings.recipe.model;
-  executable.set('positions', positionsOf(context));
-  if (!mixed) executable.set('mask', causalMask(context));
+export function setConstants(executable: Executable, settings: RunSettings): void {
+  executable.set('positions', positionsOf(settings.recipe.model.context));
 }
 
 /** @param weight of every target; places without one weigh nothing */

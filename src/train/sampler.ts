@@ -4,7 +4,6 @@
 
 import type { Random } from '../lib/random.ts';
 import { headOf, hiddenStates } from '../models/model.ts';
-import { causalMask } from '../tensor/attention.ts';
 import type { Device, Executable } from '../tensor/device.ts';
 import { cast, input, matmul, rows } from '../tensor/ops.ts';
 import { Graph } from '../tensor/tensor.ts';
@@ -40,7 +39,6 @@ export function createSampler(device: Device, settings: RunSettings): Sampler {
     const hidden = hiddenStates(model, graph, {
       tokens: input(graph, 'tokens', [length], 'i32'),
       positions: input(graph, 'positions', [length], 'i32'),
-      mask: input(graph, 'mask', [1, 1, length, length]),
       batch: 1,
       length,
       computeType: settings.memory.computeType,
@@ -52,7 +50,6 @@ export function createSampler(device: Device, settings: RunSettings): Sampler {
       updates: [],
     });
     executable.set('positions', positionsOf(length));
-    executable.set('mask', causalMask(length));
     programs.set(length, executable);
     return { executable, length };
   };

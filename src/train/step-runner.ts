@@ -53,7 +53,7 @@ export function createStepRunner(device: Device, settings: RunSettings, options:
   }
   const pass = executables[0] as Executable;
   const update = executables.at(-1) as Executable;
-  setConstants(pass, settings, shape);
+  setConstants(pass, settings);
   const batches = Array.from({ length: passes }, () => emptyBatch(rowsPerPass, settings.recipe.model.context));
 
   return {

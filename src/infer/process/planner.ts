@@ -115,8 +115,8 @@ export class PromptPlanner {
   #next(prompts: readonly PromptLeft[], counts: readonly number[], first: PromptLeft | undefined): number {
     let best = -1;
     for (let i = 0; i < prompts.length; i++) {
-      if (counts[i] !== 0) continue;
       const candidate = prompts[i] as PromptLeft;
+      if (counts[i] !== 0 || candidate.left === 0) continue;
       if (first && candidate.adapter !== first.adapter) continue;
       const chosen = prompts[best];
       if (!chosen) best = i;

@@ -2,7 +2,7 @@
 // stay views until an operation needs their numbers in order; then they are copied, once.
 import type { Four, Layout, NativeTensor } from '../../native/native-tensor.ts';
 import type { NativeUnary, TensorGraph } from '../../native/tensor-graph.ts';
-import { sameShape } from '../shapes.ts';
+import { describe, refuse, sameShape } from '../shapes.ts';
 import type { Op, OpKind, Tensor } from '../tensor.ts';
 import { copyInOrder } from './copy.ts';
 import { hasPackedRows, isPacked, packed, permuted, reshaped, sizesOf, sliced } from './layout.ts';
@@ -294,5 +294,7 @@ function addAt(l: Lowerer, tensor: Tensor, { axis, start }: Extract<Op, { kind: 
   const [x, part] = tensor.inputs as [Tensor, Tensor];
   const { strides } = packed(sizesOf(x.shape));
   const offset = start * (strides[tensor.shape.length - 1 - axis] as number);
+  // ggml keeps these in 32 bits
+  if (Math.max(offset, ...strides) * 4 >= 2 ** 31) refuse('add-at', `${describe(x)} is too large for a part of it`);
   return l.graph.addAt(l.inOrder(x), l.inRows(part), strides, offset, l.storage.endsWith(x, tensor));
 }

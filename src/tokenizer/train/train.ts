@@ -101,8 +101,15 @@ async function countPieces(
     for await (const text of texts) {
       if (signal?.aborted) throw cancelled();
       const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
-      if (!pool && (threads < 2 || done + bytes.length <= smallText)) counter.add(bytes);
-      else {
+      if (!pool && done + bytes.length <= smallText) counter.add(bytes);
+      else if (!pool && threads < 2) {
+        for (const part of partsOf(bytes)) {
+          counter.add(part);
+          // so that whoever gives up is heard
+          await new Promise(setImmediate);
+          if (signal?.aborted) throw cancelled();
+        }
+      } else {
         pool ??= startThreads(threads, signal);
         for (const part of partsOf(bytes)) {
           if (!batch.hasRoomFor(part)) await send();
