@@ -59,8 +59,12 @@ export function openStore(home: string): Store {
       if (closed) return;
       closed = true;
       // statements that wait for the garbage collector would keep SQLite from doing this by itself
-      opened.exec('pragma busy_timeout = 200');
-      opened.exec('pragma wal_checkpoint(truncate)');
+      try {
+        opened.exec('pragma busy_timeout = 200');
+        opened.exec('pragma wal_checkpoint(truncate)');
+      } catch {
+        // on a full disk, say: whoever opens it next does it, and nothing is lost
+      }
       await db.destroy();
       if (opened.open) opened.close();
     },

@@ -1,7 +1,8 @@
 // A run at the end of a step, in one GGUF file: every state of the device in f32 (weights and what the optimizer remembers), and as
 // metadata the frozen settings, the tokenizer and how far the run is. A run that goes on from it is the run that never stopped, to
 // the bit. The file is there whole or not at all; the one before it stays until then.
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { metadataString } from '../formats/gguf/metadata.ts';
@@ -67,15 +68,19 @@ export interface Checkpoint extends CheckpointContent {
   tensors: ReadonlyMap<string, Shape>;
   /** @throws FreeholdError gguf_invalid where there is no such tensor; file_io */
   read(name: string): Promise<Float32Array>;
+  /** Of all tensors, one behind the other. */
+  sha256: string;
 }
 
 /**
  * @throws FreeholdError training_diverged where a state is not finite: such a checkpoint is of use to nobody; disk_full, file_io
  */
 export async function writeCheckpoint(file: string, device: Device, content: CheckpointContent): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true });
   const states = [...device.states()].filter(([name]) => isKept(name));
   const text = (value: string) => ({ type: 'string', value }) as const;
-  await mkdir(path.dirname(file), { recursive: true });
+  const hash = createHash('sha256');
+  for (const [name] of states) hash.update(bytesOf(finite(name, device.read(name))));
   await writeGguf(file, {
     metadata: [
       ['general.architecture', text('freehold-checkpoint')],
@@ -85,12 +90,13 @@ export async function writeCheckpoint(file: string, device: Device, content: Che
       [key('progress'), text(JSON.stringify(content.progress))],
       [key('tokenizer'), text(content.tokenizer)],
       [key('fingerprint'), text(content.fingerprint)],
+      [key('sha256'), text(hash.digest('hex'))],
     ],
     tensors: states.map(([name, { shape }]) => ({
       name,
       shape: [...shape].reverse(),
       type: 'f32',
-      data: () => [bytesOf(finite(name, device.read(name)))],
+      data: () => [bytesOf(device.read(name))],
     })),
   });
 }
@@ -128,7 +134,47 @@ export async function readCheckpoint(file: string): Promise<Checkpoint> {
     fingerprint: field('fingerprint'),
     tensors: new Map(gguf.tensors.map(({ name, shape }) => [name, [...shape].reverse()])),
     read: (name) => readTensor(file, gguf, name),
+    sha256: field('sha256'),
   };
+}
+
+/**
+ * The latest checkpoint that is whole. Damaged ones after it get the ending `.damaged`, so that nothing takes them for its last.
+ * @returns undefined where there is none at all
+ * @throws FreeholdError gguf_invalid where there are some and none is whole: nothing is changed then
+ */
+export async function lastWholeCheckpoint(
+  folder: string,
+  onDamaged: (message: string) => void,
+): Promise<Checkpoint | undefined> {
+  const found = await listCheckpoints(folder);
+  const damaged: string[] = [];
+  let fault: FreeholdError | undefined;
+  for (const { file } of found) {
+    try {
+      const checkpoint = await readCheckpoint(file);
+      await verify(checkpoint);
+      for (const each of damaged) await rename(each, `${each}.damaged`);
+      return checkpoint;
+    } catch (error) {
+      if (!(error instanceof FreeholdError)) throw error;
+      fault ??= error;
+      damaged.push(file);
+      onDamaged(error.message);
+    }
+  }
+  if (!fault) return undefined;
+  throw new FreeholdError('gguf_invalid', `No checkpoint in ${folder} is whole: ${fault.message}`, {
+    cause: fault,
+    hint: 'Put one back from a copy, or begin a new run.',
+  });
+}
+
+/** @throws FreeholdError gguf_invalid where a tensor is not what was written */
+async function verify(checkpoint: Checkpoint): Promise<void> {
+  const hash = createHash('sha256');
+  for (const name of checkpoint.tensors.keys()) hash.update(bytesOf(await checkpoint.read(name)));
+  if (hash.digest('hex') !== checkpoint.sha256) throw notOne(checkpoint.file, 'its numbers are not those written');
 }
 
 /**

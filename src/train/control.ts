@@ -64,8 +64,12 @@ export async function startRun(runs: Runs, settings: RunSettings): Promise<Run> 
   checkSettings(settings, 'The settings');
   const id = newId('run');
   const folder = `runs/${id}`;
+  const directory = path.join(path.resolve(runs.home), folder);
+  // first the folder: without a job it is nothing, while a job without one could never be resumed
+  await createRunDirectory(directory, settings);
   const job = await createJob(runs.store, { kind: 'train', id, name: settings.name, folder }).catch(
-    (error: unknown) => {
+    async (error: unknown) => {
+      await rm(directory, { recursive: true, force: true });
       if (!(error instanceof FreeholdError) || error.code !== 'name_taken') throw error;
       throw new FreeholdError('name_taken', `There is a run "${settings.name}" already.`, {
         field: 'name',
@@ -73,15 +77,7 @@ export async function startRun(runs: Runs, settings: RunSettings): Promise<Run> 
       });
     },
   );
-  const run = toRun(runs, job);
-  try {
-    await createRunDirectory(run.directory, settings);
-  } catch (error) {
-    await failQueuedJob(runs.store, id, toErrorRecord(error));
-    await deleteRun(runs, id).catch(() => {});
-    throw error;
-  }
-  return begin(runs, run);
+  return begin(runs, toRun(runs, job));
 }
 
 /**

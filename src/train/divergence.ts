@@ -4,6 +4,8 @@ import type { Progress } from './checkpoint.ts';
 /** Share of a new loss in the running mean. */
 const meanShare = 0.1;
 const explosion = 3;
+/** Nats above the mean at least: of a text known by heart a loss of 0.02 is three times the mean, and no harm. */
+const leastRise = 1;
 /** A single bad batch is no divergence. */
 const patience = 5;
 
@@ -28,7 +30,8 @@ export function judge(
   if (!Number.isFinite(gradientNorm))
     return { lossMean: mean, highLosses: 0, fault: 'the gradient is no number any more' };
   const ignorance = Math.log(vocab);
-  const limit = mean < 0.8 * ignorance ? Math.min(explosion * mean, 1.05 * ignorance) : explosion * mean;
+  const far = Math.max(explosion * mean, mean + leastRise);
+  const limit = mean < 0.8 * ignorance ? Math.min(far, 1.05 * ignorance) : far;
   if (loss <= limit) return { lossMean: mean + meanShare * (loss - mean), highLosses: 0, fault: undefined };
   const highLosses = before.highLosses + 1;
   // the mean stays where it was: it is what the loss has to come back to

@@ -35,6 +35,12 @@ describe('divergence', () => {
     expect(judge(state, { loss: 3, gradientNorm: Number.NaN }, 300).fault).toMatch(/gradient/);
   });
 
+  it('is not a small rise of what is known by heart', () => {
+    const known = Array.from({ length: 300 }, (_, step) => 5 * Math.exp(-step / 20) + 0.001);
+    expect(follow([...known, ...Array(20).fill(0.05)])).toBeUndefined();
+    expect(follow([...known, ...Array(20).fill(1.2)])).toMatchObject({ fault: /1\.20/ });
+  });
+
   it('is a loss that stays far above what it was', () => {
     expect(follow([...falling, ...Array(10).fill(6)])).toMatchObject({ step: 104, fault: /6\.00.*mean of 1\.5/ });
     // back to knowing nothing, which for a large vocabulary is not three times as much

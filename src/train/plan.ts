@@ -111,6 +111,8 @@ const defaultDepth = 4;
 const passPlaces = 4096;
 /** Numbers of the logits that exist at a time. */
 const chunkNumbers = 1 << 22;
+/** Contexts beyond which queries go in larger chunks, so that there are not too many. */
+const manyChunks = 8192;
 /** Contexts up to which probabilities are kept rather than computed again. */
 const keptContext = 256;
 
@@ -193,6 +195,8 @@ async function chooseTokenizer(
     }
     case 'bpe':
     case undefined: {
+      if (!tokenizer && overrides?.vocab === undefined && corpus.bytes < leastBytesForBpe)
+        return chooseTokenizer({ depth, sources: [], tokenizer: { kind: 'bytes' } }, corpus);
       const vocab = tokenizer?.vocab ?? overrides?.vocab ?? vocabularyFor(depth, corpus.bytes, overrides?.width);
       const { preTokenizer } = tokenizer ?? {};
       return { tokenizer: { kind: 'bpe', vocab, ...(preTokenizer && { preTokenizer }) }, vocab, exact: false };
@@ -201,6 +205,9 @@ async function chooseTokenizer(
       return tokenizer satisfies never;
   }
 }
+
+/** Shorter texts teach no tokenizer worth having. */
+const leastBytesForBpe = 32_768;
 
 /** Of English text: fitted to BPE vocabularies from 512 to 32,768. */
 function bytesPerToken({ tokenizer, vocab }: { tokenizer: TokenizerChoice; vocab: number }): number {
@@ -235,7 +242,8 @@ function settingsOf(request: PlanRequest, recipe: Recipe, tokenizer: TokenizerCh
         computeType: 'f32',
         lossChunk: Math.max(64, Math.floor(chunkNumbers / vocab)),
         keepAttention: context <= keptContext,
-        attentionChunk: 0,
+        // ggml plans a few hundred intermediate values at a time
+        attentionChunk: context > manyChunks ? Math.ceil(context / 64) : 0,
         ...defined(request.memory),
         rowsPerPass,
       },
@@ -316,11 +324,12 @@ async function measure(
     onProgress?.('measuring', 0);
     const gemmFlopsPerSecond = await measureGemm(device);
     signal?.throwIfAborted();
-    const runner = createStepRunner(device, settings, { mixed });
+    const shorter = ofFewPasses(settings);
+    const runner = createStepRunner(device, shorter, { mixed });
     try {
       initialiseParameters(device, settings);
       onProgress?.('measuring', 0.3);
-      const rate = await measureSteps(runner, settings, { mixed });
+      const rate = await measureSteps(runner, shorter, { mixed });
       onProgress?.('measuring', 1);
       return {
         device: device.name,
@@ -334,4 +343,11 @@ async function measure(
   } finally {
     device.dispose();
   }
+}
+
+/** With two passes a step where there are more: a step of millions of tokens would take minutes to measure. */
+function ofFewPasses(settings: RunSettings): RunSettings {
+  const { recipe, memory } = settings;
+  const batchTokens = Math.min(recipe.batchTokens, 2 * memory.rowsPerPass * recipe.model.context);
+  return { ...settings, recipe: { ...recipe, batchTokens } };
 }

@@ -12,6 +12,10 @@ const [home = '', id = '', libDir = ''] = process.argv.slice(2);
 // whoever waits for an answer goes first; models do not count what runs at a lower priority (thread-governor.ts)
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
+// the log may lie on a disk that is full: that is no reason to end
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
+
 const say = (text: string) => process.stdout.write(`${new Date().toISOString()} ${text}\n`);
 
 async function train(directory: string, { signal, requested, report, earlier }: RunHandle): Promise<TrainerOutcome> {

@@ -243,6 +243,41 @@ describe('a run that cannot go on', () => {
     await expect(execute(directory)).rejects.toMatchObject({ code: 'run_invalid', message: /The tokens of the run/ });
   });
 
+  it('goes on from the last checkpoint that is whole, sets damaged ones aside, and begins nothing anew', async () => {
+    const whole = await newRun('whole');
+    await execute(whole);
+    const directory = await newRun('damaged');
+    await execute(directory, pauseAt(9));
+    const { checkpoints, metrics } = runFiles(directory);
+    const [last, before] = await listCheckpoints(checkpoints);
+    if (!last || !before) throw new Error('the run kept two checkpoints');
+    const bytes = readFileSync(last.file);
+    // a number among the weights, which no length tells of
+    bytes[bytes.length - 100] = (bytes[bytes.length - 100] as number) ^ 1;
+    writeFileSync(last.file, bytes);
+    const warnings: string[] = [];
+    const resumed: string[] = [];
+    const outcome = await execute(directory, {
+      onEvent: (event) => {
+        if (event.type === 'warning') warnings.push(event.message);
+        if (event.type === 'resumed') resumed.push(event.checkpoint);
+      },
+    });
+    expect(outcome.reason).toBe('done');
+    expect(warnings).toEqual([expect.stringMatching(/its numbers are not those written/)]);
+    expect(resumed).toEqual([before.file]);
+    expect(await readdir(checkpoints)).toContain(`${path.basename(last.file)}.damaged`);
+    expect(await statesOf(directory)).toEqual(await statesOf(whole));
+
+    for (const { file } of await listCheckpoints(checkpoints))
+      writeFileSync(file, readFileSync(file).subarray(0, 3000));
+    const lines = readFileSync(metrics, 'utf8');
+    const names = await readdir(checkpoints);
+    await expect(execute(directory)).rejects.toMatchObject({ code: 'gguf_invalid', message: /^No checkpoint in/ });
+    expect(readFileSync(metrics, 'utf8')).toBe(lines);
+    expect(await readdir(checkpoints)).toEqual(names);
+  });
+
   it('pauses when the disk is full at a checkpoint; the one before survives, and it goes on once there is room', async () => {
     const whole = await newRun('whole');
     const full = await newRun('full');

@@ -11,9 +11,8 @@ import {
   type Checkpoint,
   type CheckpointContent,
   checkpointName,
-  listCheckpoints,
+  lastWholeCheckpoint,
   type Progress,
-  readCheckpoint,
   removeOldCheckpoints,
   restoreStates,
   startOfRun,
@@ -119,7 +118,7 @@ async function prepareAndTrain(
   // what the processor computes on is memory of the process
   const deviceBytes = ['CPU', 'reference'].includes(device.name) ? 0 : device.stateBytes + workBytes;
 
-  const last = await lastCheckpoint(files, tell);
+  const last = await lastWholeCheckpoint(files.checkpoints, (message) => tell({ type: 'warning', message }));
   if (last) {
     checkSameRun(last, settings, fingerprint);
     await restoreStates(last, device);
@@ -170,22 +169,6 @@ function sourceOf(settings: RunSettings, pool: TokenPool, spans: Spans): BatchSo
   const { recipe, memory, data, seed } = settings;
   const options = { context: recipe.model.context, rows: memory.rowsPerPass, seed };
   return data.order === 'windows' ? windowSource(pool, spans, options) : packedSource(pool, spans, options);
-}
-
-/** The latest that is whole. */
-async function lastCheckpoint(
-  { checkpoints }: RunFiles,
-  tell: (event: RunEvent) => void,
-): Promise<Checkpoint | undefined> {
-  for (const { file } of await listCheckpoints(checkpoints)) {
-    try {
-      return await readCheckpoint(file);
-    } catch (error) {
-      if (!(error instanceof FreeholdError)) throw error;
-      tell({ type: 'warning', message: `${error.message} The one before it is taken.` });
-    }
-  }
-  return undefined;
 }
 
 /** @throws FreeholdError run_invalid where going on would make another run of it */

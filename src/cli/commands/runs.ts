@@ -109,7 +109,10 @@ function addWish(runs: Command, wish: 'pause' | 'stop'): void {
         const { FreeholdError } = await import('../../lib/errors.ts');
         const before = await findRun(at, String(invocation.args[0]));
         if (before.state === 'succeeded' || (wish === 'pause' && !isGoingOn(before))) {
-          throw new FreeholdError('unsupported', `${before.name} is ${before.state}; there is nothing to ${wish}.`);
+          throw new FreeholdError(
+            'unsupported',
+            `There is nothing to ${wish}: ${before.name} ${before.state === 'succeeded' || before.state === 'failed' ? 'has' : 'is'} ${before.state}.`,
+          );
         }
         let run = await requestRun(at, before.id, wish);
         if (isGoingOn(run) && process.stderr.isTTY && !output.json) {

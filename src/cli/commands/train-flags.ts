@@ -81,15 +81,15 @@ export function addTrainFlags(command: Command): Command {
     'The one dial: layers, and from them width, batch, learning rates, tokens (default: 4).',
     number(1, 64, 'whole'),
   );
-  add(model, '--context <tokens>', 'Tokens the model sees at once.', count);
-  add(model, '--vocab <number>', 'Tokens that the tokenizer learns.', count);
+  add(model, '--context <tokens>', 'Tokens the model sees at once.', number(1, 1 << 18, 'whole'));
+  add(model, '--vocab <number>', 'Tokens that the tokenizer learns.', number(1, 1 << 20, 'whole'));
   add(
     model,
     '--tokenizer <which>',
     'bpe (learned from the text), bytes, or a .gguf or tokenizer.json to take one from.',
   );
   add(model, '--architecture <name>', 'As GGUF names it (default: qwen3).', undefined, ['qwen3', 'llama']);
-  add(model, '--layers <number>', 'Default: the depth.', count);
+  add(model, '--layers <number>', 'Default: the depth.', number(1, 1024, 'whole'));
   add(model, '--width <number>', 'Numbers that stand for a token.', count);
   add(model, '--heads <number>', 'Attention heads; divide the width.', count);
   add(model, '--kv-heads <number>', 'Heads of keys and values; divide the heads.', count);
@@ -100,7 +100,7 @@ export function addTrainFlags(command: Command): Command {
   const budget = 'Text and budget:';
   add(budget, '--steps <number>', 'Steps to train for; in place of --tokens.', count);
   add(budget, '--tokens <number>', 'Tokens to train on: 12 for each parameter, at most 4 times the text.', count);
-  add(budget, '--batch <number>', 'Sequences of one step, each as long as the context.', count);
+  add(budget, '--batch <number>', 'Sequences of one step, each as long as the context.', number(1, 1 << 16, 'whole'));
   add(
     budget,
     '--order <how>',
@@ -141,7 +141,7 @@ export function addTrainFlags(command: Command): Command {
   add(along, '--validate-every <steps>', 'Default: 20 times a run.', countOrNone);
   add(along, '--sample-every <steps>', 'Let the model write; default: 20 times a run.', countOrNone);
   add(along, '--sample-prompt <text>', 'What a sample begins with.');
-  add(along, '--sample-tokens <number>', 'Length of a sample (default: 64).', count);
+  add(along, '--sample-tokens <number>', 'Length of a sample (default: 64).', number(1, 10_000, 'whole'));
   add(along, '--checkpoint-every <steps>', 'Besides one each 5 minutes and one at each best validation.', countOrNone);
   add(along, '--keep-last <number>', 'Checkpoints kept besides the best (default: 2).', number(1, 1000, 'whole'));
 
