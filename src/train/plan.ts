@@ -334,7 +334,8 @@ async function measure(
       return {
         device: device.name,
         ...rate,
-        gemmFlopsPerSecond,
+        // other programs may have slowed it down when it was measured
+        gemmFlopsPerSecond: Math.max(gemmFlopsPerSecond, rate.flopsPerSecond),
         etaSeconds: settings.recipe.tokens / rate.tokensPerSecond,
       };
     } finally {
