@@ -36,7 +36,9 @@ export function useMachine(
   const governor = createThreadGovernor(threads, home ? { peers: createPeers(home) } : {});
   let tuning = home ? readTuning(home, key) : undefined;
   if (tuning) governor.limitTo(tuning);
-  else if (onGpu) governor.limitTo({ threads: threadsBesideGpu, batchThreads: threadsBesideGpu });
+  else if (onGpu) {
+    governor.limitTo({ threads: threadsBesideGpu, fewThreads: threadsBesideGpu, batchThreads: threadsBesideGpu });
+  }
   const batchTokens = tuning?.batchTokens ?? defaultBatchTokens;
   const tuner =
     home && !tuning
@@ -46,7 +48,7 @@ export function useMachine(
             tuning = found;
             governor.limitTo(found);
             process.stderr.write(
-              `measured: ${found.threads} threads for answers, ${found.batchThreads} for prompts, ${found.ubatchTokens} tokens a pass\n`,
+              `measured: ${found.threads} threads for one answer, ${found.fewThreads} for a few, ${found.batchThreads} for prompts, ${found.ubatchTokens} tokens a pass\n`,
             );
             writeTuning(home, key, found);
           },

@@ -137,8 +137,8 @@ describe('a model process', () => {
     const { governor, history } = machine.addModel(0, forEver, { limit: 12 });
     machine.run(1_000);
     expect(new Set(history)).toEqual(new Set([12]));
-    governor.limitTo({ threads: 4, batchThreads: 10 });
-    expect([governor.threads(), governor.threads(8), governor.threads(64)]).toEqual([4, 4, 10]);
+    governor.limitTo({ threads: 4, fewThreads: 6, batchThreads: 10 });
+    expect([governor.threads(), governor.threads(8), governor.threads(64)]).toEqual([4, 6, 10]);
   });
 
   it('may use a part of the cores, and is not moved by what runs on the others', () => {

@@ -16,8 +16,10 @@ export interface CpuTimes {
 
 /** Most threads that pay, as measured (`tuning.ts`). */
 export interface BestThreads {
-  /** For steps of a few tokens. */
+  /** For steps of one token. */
   threads: number;
+  /** For steps of a few tokens. */
+  fewThreads: number;
   /** For steps with pieces of prompts. */
   batchThreads: number;
 }
@@ -47,7 +49,7 @@ export interface ThreadGovernorOptions {
 
 /** How long a look at the machine holds. */
 const windowMs = 250;
-/** Steps of up to so many tokens wait for memory, larger ones for arithmetic. */
+/** Steps of up to so many tokens are a few; one token waits for memory, many for arithmetic. */
 const fewTokens = 8;
 /** Cores that must be free beyond a whole thread before it is taken: a share on the edge would change at every look. */
 const margin = 0.2;
@@ -60,7 +62,7 @@ export function createThreadGovernor(most: number, options: ThreadGovernorOption
   const limit = most || cores;
   let last = look();
   let current = limit;
-  let best: BestThreads = { threads: limit, batchThreads: limit };
+  let best: BestThreads = { threads: limit, fewThreads: limit, batchThreads: limit };
   /** More than this is of no use: what is left of a share goes to others. */
   let useful = limit;
   let reported = false;
@@ -98,11 +100,12 @@ export function createThreadGovernor(most: number, options: ThreadGovernorOption
   return {
     threads(tokens = 1) {
       if (clock() - last.atMs >= windowMs && (limit > 1 || peers)) lookAgain();
-      return Math.min(current, tokens <= fewTokens ? best.threads : best.batchThreads);
+      const { threads, fewThreads, batchThreads } = best;
+      return Math.min(current, tokens <= 1 ? threads : tokens <= fewTokens ? fewThreads : batchThreads);
     },
     limitTo(found) {
       best = found;
-      useful = Math.min(limit, Math.max(best.threads, best.batchThreads));
+      useful = Math.min(limit, Math.max(best.threads, best.fewThreads, best.batchThreads));
     },
     idle() {
       peers?.leave();

@@ -5,7 +5,7 @@ import { createIdleTuner } from './tuning-idle.ts';
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
-const tuning: Tuning = { threads: 1, batchThreads: 2, batchTokens: 512, ubatchTokens: 128 };
+const tuning: Tuning = { threads: 1, fewThreads: 2, batchThreads: 2, batchTokens: 512, ubatchTokens: 128 };
 
 /** A tuner whose measurements end when the test says so. */
 function createTuner() {

@@ -22,7 +22,7 @@ const key: TuningKey = {
   quantisation: 2,
   sizeBytes: 1000,
 };
-const tuning = { threads: 4, batchThreads: 8, batchTokens: 512, ubatchTokens: 128 };
+const tuning = { threads: 4, fewThreads: 6, batchThreads: 8, batchTokens: 512, ubatchTokens: 128 };
 const files = () => readdirSync(path.join(home, 'tuning'));
 
 it('what was written is read again, by the same key alone', () => {
@@ -59,6 +59,8 @@ it('what is damaged, foreign or out of range counts as none', () => {
     { threads: 0 },
     { threads: 1.5 },
     { batchThreads: 1e9 },
+    { fewThreads: 0 },
+    { fewThreads: undefined },
     { batchTokens: 1e9 },
     { batchTokens: 1 },
     { ubatchTokens: 513 },

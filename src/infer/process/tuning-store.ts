@@ -89,11 +89,12 @@ const textOf = (key: TuningKey): string => JSON.stringify(Object.entries(key).so
 /** Numbers that libllama and the governor take; anything else would end the process. */
 function isTuning(value: unknown, mostThreads: number): value is Tuning {
   if (typeof value !== 'object' || value === null) return false;
-  const { threads, batchThreads, batchTokens, ubatchTokens } = value as Record<string, unknown>;
+  const { threads, fewThreads, batchThreads, batchTokens, ubatchTokens } = value as Record<string, unknown>;
   const within = (given: unknown, least: number, most: number) =>
     Number.isInteger(given) && (given as number) >= least && (given as number) <= most;
   return (
     within(threads, 1, mostThreads) &&
+    within(fewThreads, 1, mostThreads) &&
     within(batchThreads, 1, mostThreads) &&
     within(batchTokens, 256, 4096) &&
     within(ubatchTokens, 32, batchTokens as number)

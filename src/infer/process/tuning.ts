@@ -1,6 +1,7 @@
 // Chooses threads and batch sizes for one model on this machine by a short measurement, in a small context of its own.
-// What pays differs by an order of magnitude: decoding waits for memory, which a few cores saturate; prompts wait for
-// arithmetic, and for how well it is blocked. Knows nothing of when it may run (tuning-idle.ts) or where its result is
+// What pays differs by an order of magnitude: one token waits for memory, which a few cores saturate; a few tokens wait for it
+// hardly at all on some machines (on one, a thread is as quick as two for one token, and half as quick for eight); prompts wait
+// for arithmetic, and for how well it is blocked. Knows nothing of when it may run (tuning-idle.ts) or where its result is
 // kept (tuning-store.ts). A measurement that something disturbed is worth nothing, and gives none.
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -11,8 +12,10 @@ import { lookAtCpus } from './thread-governor.ts';
 
 /** How to run a model on this machine. */
 export interface Tuning {
-  /** Threads for steps of a few tokens. */
+  /** Threads for steps of one token. */
   threads: number;
+  /** Threads for steps of a few tokens. */
+  fewThreads: number;
   /** Threads for steps with pieces of prompts. */
   batchThreads: number;
   /** Most tokens of one step (`n_batch`). */
@@ -51,6 +54,8 @@ const passSizes = [64, 128, 256, 512, 1024] as const;
 const largestResultsBytes = 256 << 20;
 /** Free memory below which nothing is measured, in bytes. */
 const roomBytes = 1 << 30;
+/** Tokens of a step that stands for steps of 2 to 8. */
+const fewTokens = 4;
 /** Threads beside a graphics card, which feed it and fetch rows of embeddings. */
 export const threadsBesideGpu = 4;
 /** The two quickest of several passes lie this close together, or something else was going on. */
@@ -152,6 +157,9 @@ export async function chooseTuning(
   if (!signal.aborted && stopwatch.now() + singleMs < endsAt) singleMs = await stopwatch.pass(1, most);
   const single = await fewestThreads(1, singleMs);
   if (disturbed) return undefined;
+  const fewMs = (single?.ms ?? 0) * fewTokens;
+  const few = single && fewMs <= passMs ? await fewestThreads(fewTokens, fewMs) : undefined;
+  if (disturbed) return undefined;
   // where a pass over the smallest size may take too long, prompts go as they would have gone
   const expectedMs = (single?.ms ?? 0) * (smallest / 4);
   const prompt = single && expectedMs <= passMs ? await fewestThreads(smallest, expectedMs) : undefined;
@@ -172,6 +180,7 @@ export async function chooseTuning(
   const ubatchTokens = settled ? size : Math.max(size, defaultBatchTokens);
   return {
     threads: single.threads,
+    fewThreads: few?.threads ?? most,
     batchThreads: prompt?.threads ?? most,
     batchTokens: Math.max(ubatchTokens, defaultBatchTokens),
     ubatchTokens,
