@@ -41,7 +41,10 @@ serveRounds(async (modelPath, load) => {
     threads,
   });
   const free = Array.from({ length: load.sequences }, () => context.getSequence());
+  const clearing = new Set<Promise<void>>();
   return async (prompt, { outputTokens, seed, onToken, signal }) => {
+    // one that has just been used may still be forgetting
+    while (free.length === 0 && clearing.size > 0) await Promise.race(clearing);
     const sequence = free.pop();
     if (!sequence) throw new Error('more requests than sequences');
     let tokens = 0;
@@ -52,7 +55,11 @@ serveRounds(async (modelPath, load) => {
       if (tokens === outputTokens || signal?.aborted) break;
     }
     // not timed: by now its last token has come
-    void sequence.clearHistory().then(() => free.push(sequence));
+    const cleared = sequence.clearHistory().then(() => {
+      clearing.delete(cleared);
+      free.push(sequence);
+    });
+    clearing.add(cleared);
     return tokens;
   };
 });

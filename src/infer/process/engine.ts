@@ -8,6 +8,7 @@ import type { Batch, Context, Model, Vocabulary } from '../../native/llama.ts';
 import type { EngineStats } from '../protocol.ts';
 import { Active, type StepOutput } from './active.ts';
 import { Intake, type IntakeOptions } from './intake.ts';
+import { PassRhythm } from './pass-rhythm.ts';
 import type { PromptLane } from './prompt-lane.ts';
 import { Queue } from './queue.ts';
 import { Rounds } from './rounds.ts';
@@ -59,6 +60,7 @@ export class Engine {
   #looping = false;
   /** Milliseconds of rounds in the pauses of the lane's pass. */
   #pausedMs = 0;
+  readonly #rhythm = new PassRhythm();
   /** Of all requests that began: tokens of their prompts, and how many of those were there already. */
   readonly #prompts = { promptTokens: 0, cachedTokens: 0 };
 
@@ -239,7 +241,7 @@ export class Engine {
       this.#lane?.handOver(inLane, this.#slots);
       this.#admit();
     }
-    const prompts = this.#rounds.wholePrompts;
+    const prompts = this.#rounds.lanePrompts;
     const next = this.#rounds.isBurst ? undefined : prompts[this.#rounds.blockPlanner.choose(prompts)];
     if (next?.aside) return next;
     if (inLane?.aside) this.#lane?.handOver(inLane, this.#slots);
@@ -251,6 +253,7 @@ export class Engine {
     const { left } = running;
     const startedAt = performance.now();
     this.#pausedMs = 0;
+    this.#rhythm.begin(startedAt);
     const computed = this.#lane?.pass(running, this.#slots, this.#governor.threads(left));
     computed?.catch(() => {});
     this.#active.tell();
@@ -274,7 +277,8 @@ export class Engine {
     const pauseMs = this.#rounds.pace.pauseMs(Math.max(1, answers), this.#active.all.length - answers) ?? 0;
     const startedAt = performance.now();
     const lateMs = startedAt - this.#rounds.endedAt - pauseMs;
-    if (lateMs < 0) return isWanted();
+    // a little early is better than late
+    if (-lateMs > this.#rhythm.reach(startedAt) / 2) return isWanted();
     this.#rounds.pace.observePause(lateMs);
     this.#dropCancelled();
     this.#admit();
@@ -291,7 +295,9 @@ export class Engine {
       pass = passes.next(failure);
     }
     this.#active.tell();
-    this.#pausedMs += performance.now() - startedAt;
+    const now = performance.now();
+    this.#rhythm.goOn(now);
+    this.#pausedMs += now - startedAt;
     return isWanted();
   }
 

@@ -8,6 +8,9 @@ import type { Slots } from './slots.ts';
 
 /** Most tokens of a pass, a few blocks; between passes the engine does what cannot be done in a pause. */
 export const passTokens = 256;
+/** ... and of one over a prompt of which so much is computed: there, attention is most of a pass, and nothing pauses within it. */
+const deepPassTokens = 128;
+const deepTokens = 1024;
 
 /** Makes the context; `onPause` is asked in the middle of its passes, and ends them by false. */
 export type CreateLaneContext = (onPause: () => boolean) => Promise<Context>;
@@ -66,14 +69,14 @@ export class PromptLane {
   }
 
   /**
-   * Computes the next blocks of the prompt. With the last one, all goes to its place; what is less than a block is left
-   * to be computed there.
+   * Computes the next blocks of the prompt. With the last one, all goes to its place; of a short prompt, what is less than a
+   * block is left to be computed there. Deep in a long one that would hold all others up, and is computed here, too.
    * @param threads of the pass
    * @returns logits of the prompt's last token, (V) f32, where that was computed
    */
   async pass(running: Running, slots: Slots, threads: number): Promise<Float32Array | undefined> {
     const context = this.#context as Context;
-    const count = Math.min(running.piece.tokens, passTokens);
+    const count = Math.min(running.piece.tokens, running.fed < deepTokens ? passTokens : deepPassTokens);
     this.#batch.clear();
     for (let n = 0; n < count; n++) {
       const at = running.fed + n;
@@ -83,7 +86,7 @@ export class PromptLane {
     await context.decode(this.#batch, threads);
     if (this.#of !== running) return undefined;
     running.fed += count;
-    if (running.piece.whole) return undefined;
+    if (running.piece.whole || (running.left > 0 && running.fed >= deepTokens)) return undefined;
     this.handOver(running, slots);
     return running.left === 0 ? context.logits(0) : undefined;
   }

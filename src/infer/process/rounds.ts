@@ -43,9 +43,9 @@ export class Rounds {
     this.#options = options;
   }
 
-  /** Prompts whose next piece is whole blocks. */
-  get wholePrompts(): Running[] {
-    return this.#active.prompts.filter(({ piece }) => piece.whole);
+  /** Prompts whose next piece is whole blocks, or is in the lane. */
+  get lanePrompts(): Running[] {
+    return this.#active.prompts.filter(({ piece, aside }) => piece.whole || aside);
   }
 
   meetTenants(): void {
