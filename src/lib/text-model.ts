@@ -116,7 +116,15 @@ export interface GenerateRequest {
   system?: TextBlock[];
   messages: Message[];
   tools?: Tool[];
+  /** Whether the answer may, must or must not call tools. Default: auto. */
   toolChoice?: { type: 'auto' | 'any' | 'none' } | { type: 'tool'; name: string };
+  /** Whether one answer may call several tools. Default true. */
+  parallelToolCalls?: boolean;
+  /**
+   * Whether a model that can think before it answers does so, and for how many tokens at most: what it thinks then ends,
+   * and the answer begins. Ignored by models that cannot. Default: as the model's chat template has it.
+   */
+  thinking?: { type: 'enabled'; budgetTokens?: number } | { type: 'disabled' };
   /** Most tokens to generate, >= 1. Default: what the context still holds. */
   maxTokens?: number;
   sampling?: Sampling;
@@ -140,7 +148,10 @@ export interface Usage {
   inputTokens: number;
   /** Prompt tokens that the prefix cache saved. */
   cachedTokens: number;
+  /** All tokens of the answer, thoughts and calls of tools included. */
   outputTokens: number;
+  /** Those of them that were thoughts. Default 0. */
+  thinkingTokens?: number;
 }
 
 /**
@@ -205,6 +216,8 @@ export interface Capabilities {
   embed: boolean;
   rerank: boolean;
   tools: boolean;
+  /** Whether it thinks before it answers. Default false. */
+  thinking?: boolean;
   vision: boolean;
 }
 

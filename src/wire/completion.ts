@@ -42,6 +42,8 @@ export interface RequestContext {
 
 /** Turns the events of one request's answers, those of each in order, into the text of a stream. */
 export interface StreamEncoder {
+  /** Default: text/event-stream. */
+  contentType?: string;
   /**
    * The bytes-to-be of this event; empty when it has none.
    * @param answer which of several answers it belongs to, from 0. Default 0
