@@ -11,7 +11,7 @@ afterEach(() => {
 });
 
 function build() {
-  const seen: string[] = [];
+  const seen: unknown[] = [];
   const stream = createEventStream({
     limitBytes: 10,
     stallMs: 1000,
@@ -48,6 +48,28 @@ it('delivers what waits before it ends', async () => {
   stream.write('late');
   expect(await read()).toBe('last');
   expect(await read()).toBeUndefined();
+});
+
+it('carries bytes as they are, joined with text in the order of writing', async () => {
+  const { stream, reader } = build();
+  stream.write('a');
+  stream.write(Uint8Array.of(0xff, 0));
+  stream.write(new Uint8Array());
+  stream.write('é');
+  stream.write(Uint8Array.of(0x80));
+  expect([...((await reader.read()).value ?? [])]).toEqual([0x61, 0xff, 0, 0xc3, 0xa9, 0x80]);
+  stream.write(Uint8Array.of(7));
+  stream.end();
+  expect([...((await reader.read()).value ?? [])]).toEqual([7]);
+  expect((await reader.read()).done).toBe(true);
+});
+
+it('is over when more bytes wait than may', () => {
+  const { stream, seen } = build();
+  stream.write(new Uint8Array(10));
+  expect(seen).toEqual([]);
+  stream.write(new Uint8Array(1));
+  expect(seen).toEqual(['stall']);
 });
 
 it('is over when more waits than may, counted in bytes', async () => {
@@ -93,8 +115,8 @@ describe('to a response', () => {
       destroyed: false,
       room: true,
       flushHeaders: () => seen.push('headers'),
-      write: (text: string) => {
-        seen.push(text);
+      write: (piece: string | Uint8Array) => {
+        seen.push(piece);
         return outgoing.room;
       },
       end: () => seen.push('end'),
@@ -111,6 +133,15 @@ describe('to a response', () => {
     stream.end();
     stream.write('late');
     expect(seen).toEqual(['onetwo', 'three', 'end']);
+  });
+
+  it('go bytes at once, and joined where they waited', () => {
+    const { stream, seen, send } = respond();
+    stream.write(Uint8Array.of(1));
+    stream.write(Uint8Array.of(2));
+    send();
+    stream.write(Uint8Array.of(3));
+    expect(seen).toEqual([Buffer.of(1, 2), Uint8Array.of(3)]);
   });
 
   it('goes its head where there is nothing to say yet', () => {

@@ -1,5 +1,5 @@
-// Text on its way to a reader that may be slow. What the reader has not taken waits here, joined, and never more than
-// a limit: a generation is worth ending, the server's memory is not.
+// Text, or frames of bytes, on their way to a reader that may be slow. What the reader has not taken waits here, joined,
+// and never more than a limit: a generation is worth ending, the server's memory is not.
 import type { ServerResponse } from 'node:http';
 
 export interface EventStreamOptions {
@@ -16,7 +16,7 @@ export interface EventStreamOptions {
 /** Has one reader: a response, or whoever reads the web stream. What is written before it comes waits for it. */
 export interface EventStream {
   /** Does nothing once the stream is over. */
-  write(text: string): void;
+  write(piece: string | Uint8Array): void;
   end(): void;
   /** Sends it as the body of a response whose head is written. Costs a fraction of a web stream, and is paid per token. */
   sendTo(outgoing: ServerResponse): void;
@@ -26,6 +26,8 @@ export interface EventStream {
 
 export function createEventStream({ limitBytes, stallMs, onCancel, onStall }: EventStreamOptions): EventStream {
   let waiting = '';
+  /** What waits before `waiting`; empty in streams of text, which joins for less. */
+  let frames: Uint8Array[] = [];
   let waitingBytes = 0;
   let over = false;
   let ended = false;
@@ -34,13 +36,18 @@ export function createEventStream({ limitBytes, stallMs, onCancel, onStall }: Ev
   let wanted: (() => void) | undefined;
   let stallTimer: NodeJS.Timeout | undefined;
 
-  const take = () => {
+  const isEmpty = () => waiting === '' && frames.length === 0;
+  const take = (): string | Uint8Array => {
     const text = waiting;
     waiting = '';
     waitingBytes = 0;
     clearTimeout(stallTimer);
     stallTimer = undefined;
-    return text;
+    if (frames.length === 0) return text;
+    const bytes =
+      frames.length === 1 && text === '' ? (frames[0] as Uint8Array) : Buffer.concat([...frames, Buffer.from(text)]);
+    frames = [];
+    return bytes;
   };
   const drop = () => {
     over = true;
@@ -60,14 +67,19 @@ export function createEventStream({ limitBytes, stallMs, onCancel, onStall }: Ev
   };
 
   return {
-    write(text) {
-      if (over || ended || text === '') return;
-      waiting += text;
+    write(piece) {
+      if (over || ended || piece.length === 0) return;
+      if (typeof piece === 'string') waiting += piece;
+      else {
+        if (waiting !== '') frames.push(Buffer.from(waiting));
+        waiting = '';
+        frames.push(piece);
+      }
       if (wanted) {
         wanted();
         return;
       }
-      waitingBytes += Buffer.byteLength(text);
+      waitingBytes += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.byteLength;
       if (waitingBytes > limitBytes) stall();
       else stallTimer ??= setTimeout(stall, stallMs).unref();
     },
@@ -79,7 +91,7 @@ export function createEventStream({ limitBytes, stallMs, onCancel, onStall }: Ev
     sendTo(outgoing) {
       const flow = () => {
         if (over) return;
-        if (waiting !== '' && !outgoing.write(take())) {
+        if (!isEmpty() && !outgoing.write(take())) {
           wanted = undefined;
           outgoing.once('drain', flow);
         } else if (ended) {
@@ -90,13 +102,13 @@ export function createEventStream({ limitBytes, stallMs, onCancel, onStall }: Ev
       outgoing.once('close', cancel);
       outgoing.once('error', cancel);
       if (outgoing.destroyed) return cancel();
-      if (waiting === '') outgoing.flushHeaders();
+      if (isEmpty()) outgoing.flushHeaders();
       flow();
     },
     readable() {
       let controller: ReadableStreamDefaultController<Uint8Array>;
       const deliver = () => {
-        if (waiting !== '') controller.enqueue(Buffer.from(take()));
+        if (!isEmpty()) controller.enqueue(Buffer.from(take() as Uint8Array));
         if (ended) {
           over = true;
           controller.close();
@@ -109,7 +121,7 @@ export function createEventStream({ limitBytes, stallMs, onCancel, onStall }: Ev
           },
           pull() {
             if (stalled) throw new Error('The reader is too slow.');
-            if (waiting !== '' || ended) return deliver();
+            if (!isEmpty() || ended) return deliver();
             return new Promise<void>((resolve) => {
               wanted = () => {
                 wanted = undefined;

@@ -28,7 +28,7 @@ export interface Call {
   /** Whole answers in the protocol's shape: as many as were asked for. */
   body(completions: [Completion, ...Completion[]], meta: AnswerMeta): unknown;
   /** A streamed one. */
-  encoder(meta: AnswerMeta): StreamEncoder;
+  encoder(meta: AnswerMeta): StreamEncoder<string | Uint8Array>;
 }
 
 /**
@@ -126,7 +126,7 @@ async function generate(
 async function stream(
   c: AppContext,
   services: Services,
-  encoder: StreamEncoder,
+  encoder: StreamEncoder<string | Uint8Array>,
   run: (onEvent: OnAnswerEvent) => Promise<void>,
   abort: AbortController,
   finish: (error?: FreeholdError) => void,
@@ -147,9 +147,9 @@ async function stream(
   const begun = deferred();
   const generation = run((event, answer) => {
     begun.resolve();
-    const text = encoder.encode(event, answer);
-    if (text === '') return;
-    out.write(text);
+    const piece = encoder.encode(event, answer);
+    if (piece.length === 0) return;
+    out.write(piece);
     keepAlive?.refresh();
   });
   await settledWithin(Promise.race([begun.promise, generation]), keepAliveMs);
@@ -175,7 +175,8 @@ async function stream(
       report(c, services, abort.signal.aborted && !services.stopping?.aborted ? 499 : 200);
     });
   c.var.facts.streaming = true;
-  const headers = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' };
+  const contentType = encoder.contentType ?? 'text/event-stream; charset=utf-8';
+  const headers = { 'content-type': contentType, 'x-accel-buffering': 'no' };
   if (!outgoing) return c.body(out.readable(), 200, headers);
   outgoing.writeHead(200, Object.fromEntries(c.body(null, 200, headers).headers));
   out.sendTo(outgoing);

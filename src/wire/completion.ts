@@ -40,19 +40,19 @@ export interface RequestContext {
   traceId: string;
 }
 
-/** Turns the events of one request's answers, those of each in order, into the text of a stream. */
-export interface StreamEncoder {
-  /** Default: text/event-stream. */
+/** Turns the events of one request's answers, those of each in order, into the text, or the frames, of a stream. */
+export interface StreamEncoder<Piece extends string | Uint8Array = string> {
+  /** Default: `text/event-stream; charset=utf-8`. */
   contentType?: string;
   /**
    * The bytes-to-be of this event; empty when it has none.
    * @param answer which of several answers it belongs to, from 0. Default 0
    */
-  encode(event: GenerateEvent, answer?: number): string;
+  encode(event: GenerateEvent, answer?: number): Piece;
   /** What ends a stream that already began, after a failure. */
-  fail(error: FreeholdError, requestId: string): string;
+  fail(error: FreeholdError, requestId: string): Piece;
   /** Something harmless that keeps the connection awake. */
-  keepAlive(): string;
+  keepAlive(): Piece;
 }
 
 /** One whole answer. */
