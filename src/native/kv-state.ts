@@ -76,10 +76,18 @@ export function readKvState(state: Uint8Array): { layout: KvLayout; count: numbe
 /**
  * The tokens [from, to) of a state.
  * @param state that `readKvState` read to `layout` and `count`
+ * @param allocate gives memory for so many bytes, all of which are written. Default: fresh memory
  */
-export function rowsOfState(layout: KvLayout, count: number, state: Uint8Array, from: number, to: number): KvRows {
+export function rowsOfState(
+  layout: KvLayout,
+  count: number,
+  state: Uint8Array,
+  from: number,
+  to: number,
+  allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
+): KvRows {
   invariant(from >= 0 && from < to && to <= count, 'a state is cut inside its tokens');
-  const bytes = new Uint8Array((to - from) * layout.tokenBytes);
+  const bytes = allocate((to - from) * layout.tokenBytes);
   const view = new DataView(state.buffer, state.byteOffset, state.byteLength);
   let at = 8;
   let written = 0;

@@ -283,6 +283,11 @@ export class Context {
     return llama.llama_memory_seq_rm(llama.llama_get_memory(this.#handle.pointer), sequence, from, -1);
   }
 
+  /** Bytes of a buffer for `readSequence`, with room for what a move to another context adds. */
+  sequenceBytes(sequence: number): number {
+    return Number(this.#native.llama.llama_state_seq_get_size(this.#handle.pointer, sequence)) + roomBehindState;
+  }
+
   /**
    * What the cache holds of a sequence, in libllama's own form (`kv-state.ts` reads it). Copies at once.
    * @param buffer used where it is large enough
@@ -290,8 +295,9 @@ export class Context {
    */
   readSequence(sequence: number, buffer?: Uint8Array): Uint8Array {
     const { llama } = this.#native;
-    const size = Number(llama.llama_state_seq_get_size(this.#handle.pointer, sequence));
-    const bytes = (buffer && buffer.length >= size ? buffer : new Uint8Array(size + roomBehindState)).subarray(0, size);
+    const room = this.sequenceBytes(sequence);
+    const size = room - roomBehindState;
+    const bytes = (buffer && buffer.length >= size ? buffer : new Uint8Array(room)).subarray(0, size);
     const written = Number(llama.llama_state_seq_get_data(this.#handle.pointer, bytes, size, sequence));
     invariant(written === size, 'a state is as large as it was said to be');
     return bytes;

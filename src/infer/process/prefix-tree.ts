@@ -18,13 +18,18 @@ export type SliceRows = (rows: KvRows, from: number, to: number) => KvRows;
 export class PrefixTree {
   readonly #limitBytes: number;
   readonly #slice: SliceRows;
+  readonly #onDrop: (rows: KvRows) => void;
   /** Who may share with whom (a tenant, with an adapter) to what they computed. */
   readonly #roots = new Map<string, Node>();
   #bytes = 0;
   #clock = 0;
 
-  /** @param limitBytes most memory of all rows together */
-  constructor(limitBytes: number, slice: SliceRows) {
+  /**
+   * @param limitBytes most memory of all rows together
+   * @param onDrop is given rows that are not held any more, whose memory may be used again
+   */
+  constructor(limitBytes: number, slice: SliceRows, onDrop: (rows: KvRows) => void = () => {}) {
+    this.#onDrop = onDrop;
     this.#limitBytes = limitBytes;
     this.#slice = slice;
   }
@@ -126,6 +131,7 @@ export class PrefixTree {
       for (const root of this.#roots.values()) visit(root);
       if (!oldest) return;
       this.#bytes -= oldest.rows?.bytes.length ?? 0;
+      if (oldest.rows) this.#onDrop(oldest.rows);
       oldest.parent?.children.delete(oldest.tokens[0] as number);
       for (const [scope, root] of this.#roots) if (root.children.size === 0) this.#roots.delete(scope);
     }

@@ -5,6 +5,7 @@
 // libllama computes sequences together only where their numbers follow each other (a gap costs another pass over the
 // weights; docs/decisions/kv-cache.md), so busy places are kept side by side.
 import { invariant } from '../../lib/errors.ts';
+import { touchedMemory, WarmMemory } from '../../lib/warm-memory.ts';
 import { type KvLayout, moveKvState, readKvState, rowsOfState, sliceRows, stateOfRows } from '../../native/kv-state.ts';
 import type { Context } from '../../native/llama.ts';
 import { PrefixTree } from './prefix-tree.ts';
@@ -30,6 +31,8 @@ const mostCopiedForShared = 32;
 const mostCopiedBytes = 2 * 2 ** 30;
 /** Fewer tokens are not worth keeping when their place is needed. */
 const leastKept = 64;
+/** Free memory, to a buffer that is only made ready, from which on one is. */
+const freeForReady = 8;
 /** A larger buffer is given back when nothing is left to compute. */
 const mostBufferAtRest = 256 << 20;
 /** Most bytes moved between two steps to bring busy places together: some 30 ms. */
@@ -43,13 +46,19 @@ export class Slots {
   #layout: KvLayout | undefined;
   /** For states on their way; grows to the largest one. */
   #buffer: Uint8Array = new Uint8Array(0);
+  /** For what is kept: copying into fresh memory would hold all answers up. */
+  readonly #rows = new WarmMemory();
 
   /** @param prefixCacheBytes most host memory for what places held before; 0: none */
   constructor(context: Context, prefixCacheBytes: number) {
     this.#context = context;
     this.#tree =
       prefixCacheBytes > 0
-        ? new PrefixTree(prefixCacheBytes, (rows, from, to) => sliceRows(this.#knownLayout(), rows, from, to))
+        ? new PrefixTree(
+            prefixCacheBytes,
+            (rows, from, to) => sliceRows(this.#knownLayout(), rows, from, to),
+            ({ bytes }) => this.#rows.give(bytes),
+          )
         : undefined;
     this.#addMissing();
   }
@@ -114,6 +123,18 @@ export class Slots {
   release(slot: Slot): void {
     slot.busy = false;
     slot.freedAt = ++this.#clock;
+    if (this.#tree && slot.tokens.length >= leastKept) this.#makeReady(slot);
+  }
+
+  /** Has memory ready for when what the place holds must make room. */
+  #makeReady(slot: Slot): void {
+    const bytes = this.#context.sequenceBytes(slot.sequence);
+    if (bytes * freeForReady > process.availableMemory()) return;
+    void this.#rows.expect(bytes);
+    if (this.#buffer.length >= bytes) return;
+    void touchedMemory(bytes).then((buffer) => {
+      if (buffer.length > this.#buffer.length) this.#buffer = buffer;
+    });
   }
 
   /**
@@ -150,6 +171,7 @@ export class Slots {
   /** Gives memory back that is used only while states move. */
   rest(): void {
     if (this.#buffer.length > mostBufferAtRest) this.#buffer = new Uint8Array(0);
+    if (this.#rows.readyBytes > mostBufferAtRest) this.#rows.drop();
   }
 
   /** Brings busy places side by side. */
@@ -241,7 +263,8 @@ export class Slots {
     const read = readKvState(state);
     if (!read || read.count !== tokens.length) return;
     this.#layout = read.layout;
-    this.#tree.insert(scope, tokens, (from) => rowsOfState(read.layout, read.count, state, from, read.count));
+    const allocate = (bytes: number) => this.#rows.take(bytes);
+    this.#tree.insert(scope, tokens, (from) => rowsOfState(read.layout, read.count, state, from, read.count, allocate));
   }
 
   #load(slot: Slot, scope: string, prompt: Int32Array): void {
