@@ -4,24 +4,39 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { asFreeholdError, type ErrorCode, FreeholdError } from '../lib/errors.ts';
 import { anthropicError } from '../wire/anthropic/errors.ts';
+import { bedrockError } from '../wire/bedrock/errors.ts';
+import type { ErrorAnswer } from '../wire/errors.ts';
+import { ollamaError } from '../wire/ollama/errors.ts';
 import { openaiError } from '../wire/openai/errors.ts';
+import { type Protocol, protocolOfPath } from './api-paths.ts';
 import type { AppContext, Services } from './context.ts';
 import { isExpectedEnd, serverStopping } from './stopping.ts';
 
-export type Protocol = 'anthropic' | 'openai';
+/** In whose protocol the request is answered: by its path, and by the `anthropic-version` header where two share one. */
+export const protocolOf = (c: AppContext): Protocol => protocolOfPath(c.req.path, c.req.header('anthropic-version'));
 
-/** /v1/messages is always Anthropic's; elsewhere the header decides, and without it the shape is OpenAI's. */
-export function protocolOf(c: AppContext): Protocol {
-  if (/^\/v1\/messages(\/|$)/.test(c.req.path)) return 'anthropic';
-  return c.req.header('anthropic-version') === undefined ? 'openai' : 'anthropic';
+function errorAnswer(protocol: Protocol, error: FreeholdError, requestId: string): ErrorAnswer {
+  switch (protocol) {
+    case 'anthropic':
+      return anthropicError(error, requestId);
+    case 'bedrock':
+      return bedrockError(error);
+    case 'ollama':
+      return ollamaError(error);
+    // what is ours alone speaks as most programs expect
+    case 'openai':
+    case 'ours':
+      return openaiError(error);
+    default:
+      return protocol satisfies never;
+  }
 }
 
 /** The answer to a request that failed before its answer began. */
 export function answerError(c: AppContext, services: Services, thrown: unknown): Response {
   const error = publicError(thrown, services);
   c.var.facts.errorCode = error.code;
-  const { status, headers, body } =
-    protocolOf(c) === 'anthropic' ? anthropicError(error, c.var.requestId) : openaiError(error);
+  const { status, headers, body } = errorAnswer(protocolOf(c), error, c.var.requestId);
   if (error.code === 'unauthorized') headers['www-authenticate'] = 'Bearer realm="freehold"';
   // the rest of a body that is not read must not be taken for the next request
   if (error.code === 'payload_too_large') headers.connection = 'close';

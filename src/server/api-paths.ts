@@ -1,25 +1,95 @@
-// The paths of the APIs and what each answers to: for the answers to other methods, for hints, and for metrics.
+// The paths of the APIs: what each answers to, in whose protocol, for which scope of a key, and whose things its id names.
+// Authentication, the answers to other methods, hints, metrics, the ownership test and /openapi.json follow this table.
+import type { RouteScope } from '../lib/scopes.ts';
 
-/** Which methods each API path answers to; another method gets 405. */
-export const apiMethods: Record<string, string[]> = {
-  '/v1/messages': ['POST'],
-  '/v1/messages/count_tokens': ['POST'],
-  '/v1/chat/completions': ['POST'],
-  '/v1/embeddings': ['POST'],
-  '/v1/rerank': ['POST'],
-  '/v1/models': ['GET', 'HEAD'],
-  '/v1/models/:id{.+}': ['GET', 'HEAD'],
-  '/api/session': ['GET', 'HEAD', 'POST', 'DELETE'],
-  '/health': ['GET', 'HEAD'],
-  '/metrics': ['GET', 'HEAD'],
-};
+/** Whose error shape a path answers in. */
+export type Protocol = 'anthropic' | 'openai' | 'bedrock' | 'ollama' | 'ours';
 
-/** The paths as people write them. */
-export const apiPaths = Object.keys(apiMethods).map((path) => path.replace('{.+}', ''));
+export interface ApiRoute {
+  /** As Hono takes it: `:id` for one segment, `:id{.+}` where it may hold slashes. */
+  path: string;
+  methods: readonly string[];
+  /** `shared`: the `anthropic-version` header selects Anthropic's shape, otherwise it is OpenAI's. */
+  protocol: Protocol | 'shared';
+  /** What a key needs. `open` asks for no key; `session` resolves its caller itself. */
+  scope: RouteScope | 'session' | 'open';
+  /** Only for admins, whatever the scopes of their key. Default: every role that may use the APIs. */
+  admin?: true;
+  /** The kind of stored thing the id in the path names; it has one owner, and for all others it does not exist. */
+  owns?: 'file' | 'response';
+}
+
+/** A path with an id but without `owns` names nothing that belongs to a tenant: models, for example. */
+export const apiRoutes: readonly ApiRoute[] = [
+  { path: '/v1/messages', methods: ['POST'], protocol: 'anthropic', scope: 'chat' },
+  { path: '/v1/messages/count_tokens', methods: ['POST'], protocol: 'anthropic', scope: 'chat' },
+  { path: '/v1/chat/completions', methods: ['POST'], protocol: 'openai', scope: 'chat' },
+  { path: '/v1/embeddings', methods: ['POST'], protocol: 'openai', scope: 'embeddings' },
+  { path: '/v1/rerank', methods: ['POST'], protocol: 'shared', scope: 'rerank' },
+  { path: '/v1/models', methods: ['GET', 'HEAD'], protocol: 'shared', scope: 'models' },
+  { path: '/v1/models/:id{.+}', methods: ['GET', 'HEAD'], protocol: 'shared', scope: 'models' },
+  { path: '/api/session', methods: ['GET', 'HEAD', 'POST', 'DELETE'], protocol: 'ours', scope: 'session' },
+  { path: '/health', methods: ['GET', 'HEAD'], protocol: 'ours', scope: 'open' },
+  { path: '/metrics', methods: ['GET', 'HEAD'], protocol: 'ours', scope: 'metrics' },
+];
+
+/** A path as people write it: `/v1/models/:id`. */
+export const writtenPath = (route: ApiRoute): string => route.path.replace(/\{[^}]*\}/g, '');
+
+export const apiPaths: readonly string[] = apiRoutes.map(writtenPath);
+
+/** Routes without a parameter, by their path: found with one look-up. */
+const fixed = new Map(apiRoutes.filter(({ path }) => !path.includes(':')).map((route) => [route.path, route]));
+
+/** The others, in the table's order, which is also the order Hono tries them in. */
+const patterns = apiRoutes
+  .filter(({ path }) => path.includes(':'))
+  .map((route) => ({ route, pattern: patternOf(route.path) }));
+
+function patternOf(path: string): RegExp {
+  const source = path
+    .split('/')
+    .map((part) => {
+      if (!part.startsWith(':')) return part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+      return /\{(.+)\}$/.exec(part)?.[1] ?? '[^/]+';
+    })
+    .join('/');
+  return new RegExp(`^${source}$`);
+}
+
+/** The row of a request's path (Hono's `c.req.path`), if it has one. */
+export function apiRouteOf(path: string): ApiRoute | undefined {
+  return fixed.get(path) ?? patterns.find(({ pattern }) => pattern.test(path))?.route;
+}
+
+/** First segments that belong to APIs whole: what is not found there is an error, not the page. */
+const prefixes = new Set(['v1', 'api', 'model', ...apiRoutes.map(({ path }) => path.split('/')[1] as string)]);
+
+export function isApiPath(path: string): boolean {
+  const end = path.indexOf('/', 1);
+  return prefixes.has(path.slice(1, end < 0 ? undefined : end));
+}
 
 /** The route of a request's path, so that metrics do not grow with the paths that callers invent. */
 export function routeOf(path: string): string {
-  if (apiPaths.includes(path)) return path;
-  if (path.startsWith('/v1/models/')) return '/v1/models/:id';
-  return /^\/(v1|api)\//.test(path) ? 'unknown' : 'page';
+  const route = apiRouteOf(path);
+  if (route) return writtenPath(route);
+  return isApiPath(path) ? 'unknown' : 'page';
+}
+
+/**
+ * In whose protocol a path answers, errors included.
+ * @param anthropicVersion the header of that name
+ */
+export function protocolOfPath(path: string, anthropicVersion: string | undefined): Protocol {
+  const protocol = apiRouteOf(path)?.protocol ?? protocolOfUnknown(path);
+  if (protocol !== 'shared') return protocol;
+  return anthropicVersion === undefined ? 'openai' : 'anthropic';
+}
+
+function protocolOfUnknown(path: string): Protocol | 'shared' {
+  if (path.startsWith('/v1/messages/')) return 'anthropic';
+  if (/^\/(model|foundation-models)(\/|$)/.test(path)) return 'bedrock';
+  if (path.startsWith('/api/')) return 'ollama';
+  return 'shared';
 }

@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import { FreeholdError } from '../lib/errors.ts';
 import { answerError } from './answer-error.ts';
-import { apiMethods, apiPaths } from './api-paths.ts';
+import { apiPaths, apiRoutes, isApiPath } from './api-paths.ts';
 import { authenticated } from './auth.ts';
 import type { App, AppEnv, Services } from './context.ts';
 import { guard } from './guard.ts';
@@ -11,7 +11,7 @@ import { addEmbeddingRoutes } from './routes/embeddings.ts';
 import { addMessageRoutes } from './routes/messages.ts';
 import { addModelRoutes } from './routes/models.ts';
 import { addOperationRoutes } from './routes/operations.ts';
-import { addPageRoutes, isApiPath } from './routes/page.ts';
+import { addPageRoutes } from './routes/page.ts';
 import { addRerankRoutes } from './routes/rerank.ts';
 import { addSessionRoutes } from './routes/session.ts';
 
@@ -21,8 +21,7 @@ export function createApp(services: Services): App {
   app.onError((error, c) => answerError(c, services, error));
 
   // before the routes: whoever may not ask learns nothing from how a path answers
-  app.use('/v1/*', authenticated(services, 'apis'));
-  app.use('/metrics', authenticated(services, 'metrics'));
+  app.use(authenticated(services));
 
   addMessageRoutes(app, services);
   addChatRoutes(app, services);
@@ -31,11 +30,11 @@ export function createApp(services: Services): App {
   addModelRoutes(app, services);
   addSessionRoutes(app, services);
   addOperationRoutes(app, services);
-  for (const [path, allowed] of Object.entries(apiMethods)) {
+  for (const { path, methods } of apiRoutes) {
     app.all(path, (c) => {
-      c.header('allow', allowed.join(', '));
+      c.header('allow', methods.join(', '));
       throw new FreeholdError('method_not_allowed', `${c.req.method} is not possible on ${c.req.path}.`, {
-        hint: `Use ${allowed.join(' or ')}.`,
+        hint: `Use ${methods.join(' or ')}.`,
       });
     });
   }

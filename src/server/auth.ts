@@ -3,10 +3,12 @@
 import { getCookie } from 'hono/cookie';
 import { createMiddleware } from 'hono/factory';
 import { FreeholdError } from '../lib/errors.ts';
+import { allScopes, requireRoute } from '../lib/scopes.ts';
 import { findKey } from '../store/keys.ts';
 import { findSession } from '../store/sessions.ts';
+import { apiRouteOf, isApiPath } from './api-paths.ts';
 import type { AppContext, AppEnv, Principal, Services } from './context.ts';
-import { type Area, mayUse, requireArea } from './roles.ts';
+import { mayUse, requireAdmin, requireArea } from './roles.ts';
 
 export const sessionCookie = 'freehold_session';
 
@@ -18,7 +20,7 @@ export async function resolvePrincipal(c: AppContext, services: Services): Promi
   const presented = presentedKey(c);
   if (!services.config.auth) {
     requireSameOrigin(c);
-    return { tenant: 'local', keyId: undefined, name: 'local', role: 'admin', via: 'open' };
+    return { tenant: 'local', keyId: undefined, name: 'local', role: 'admin', scopes: allScopes, via: 'open' };
   }
   if (presented !== undefined) {
     const key = await findKey(services.store, presented);
@@ -27,7 +29,7 @@ export async function resolvePrincipal(c: AppContext, services: Services): Promi
         hint: 'Make one with: freehold keys create --name NAME --role service',
       });
     }
-    return { tenant: key.id, keyId: key.id, name: key.name, role: key.role, via: 'key' };
+    return { tenant: key.id, keyId: key.id, name: key.name, role: key.role, scopes: allScopes, via: 'key' };
   }
   const token = getCookie(c, sessionCookie);
   const session = token === undefined ? undefined : await findSession(services.store, token);
@@ -39,6 +41,7 @@ export async function resolvePrincipal(c: AppContext, services: Services): Promi
       keyId: session.keyId,
       name: session.name,
       role: session.role,
+      scopes: allScopes,
       via: 'session',
     };
   }
@@ -85,11 +88,20 @@ function hostOf(origin: string): string | undefined {
   }
 }
 
-/** Lets a request through only with a principal whose role may use the area, and remembers it. */
-export const authenticated = (services: Services, area: Area) =>
+/**
+ * Lets a request through only with a principal that may use its path, and remembers it: by the route table. A path that
+ * is not in the table asks for a key too, so that whoever may not ask learns nothing from how it answers.
+ */
+export const authenticated = (services: Services) =>
   createMiddleware<AppEnv>(async (c, next) => {
-    const principal = await resolvePrincipal(c, services);
-    c.set('principal', principal);
-    requireArea(principal.role, area);
+    const route = apiRouteOf(c.req.path);
+    const scope = route?.scope ?? (isApiPath(c.req.path) ? 'unknown' : 'open');
+    if (scope !== 'open' && scope !== 'session') {
+      const principal = await resolvePrincipal(c, services);
+      c.set('principal', principal);
+      requireArea(principal.role, scope === 'metrics' ? 'metrics' : 'apis');
+      if (scope !== 'unknown') requireRoute(principal.scopes, scope);
+      if (route?.admin) requireAdmin(principal.role);
+    }
     await next();
   });

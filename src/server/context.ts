@@ -4,6 +4,7 @@ import type { Context, Hono } from 'hono';
 import type { Config } from '../lib/config.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import type { KeyScopes } from '../lib/scopes.ts';
 import type { Role } from '../store/keys.ts';
 import type { Store } from '../store/open.ts';
 import type { ServedModel } from '../wire/models.ts';
@@ -20,7 +21,9 @@ export interface Principal {
   keyId: string | undefined;
   name: string;
   role: Role;
-  via: 'key' | 'session' | 'open';
+  /** What its key is limited to; the route's scope was checked before the route is called, the model's is in `requireModel`. */
+  scopes: KeyScopes;
+  via: 'key' | 'session' | 'open' | 'signature';
 }
 
 export interface Services {

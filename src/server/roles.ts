@@ -25,3 +25,11 @@ export function requireArea(role: Role, area: Area): void {
     hint: `Make one with: freehold keys create --name NAME --role ${instead[0] ?? 'admin'}`,
   });
 }
+
+/** @throws FreeholdError forbidden */
+export function requireAdmin(role: Role): void {
+  if (role === 'admin') return;
+  throw new FreeholdError('forbidden', `A key of the role ${role} may not do this; one of the role admin may.`, {
+    hint: 'Make one with: freehold keys create --name NAME --role admin',
+  });
+}

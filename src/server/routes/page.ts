@@ -3,6 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { isApiPath } from '../api-paths.ts';
 import type { App, Services } from '../context.ts';
 
 const contentTypes: Record<string, string> = {
@@ -18,9 +19,6 @@ const contentTypes: Record<string, string> = {
   '.txt': 'text/plain; charset=utf-8',
   '.webmanifest': 'application/manifest+json',
 };
-
-/** Paths that belong to APIs; what is not found there is an error, not the page. */
-export const isApiPath = (requested: string) => /^\/(v1|api|health|metrics)(\/|$)/.test(requested);
 
 export function addPageRoutes(app: App, services: Services): void {
   const { webRoot } = services;
