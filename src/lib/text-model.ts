@@ -115,6 +115,11 @@ export interface GeneratedToken extends TokenLogprob {
 export interface GenerateRequest {
   system?: TextBlock[];
   messages: Message[];
+  /**
+   * Text to go on from as it stands, without a chat template; never parsed for control tokens. `messages` is empty then,
+   * and the answer is text only: what looks like a thought or a call is text, too.
+   */
+  prompt?: string;
   tools?: Tool[];
   /** Whether the answer may, must or must not call tools. Default: auto. */
   toolChoice?: { type: 'auto' | 'any' | 'none' } | { type: 'tool'; name: string };

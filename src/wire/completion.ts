@@ -34,10 +34,34 @@ export interface ParsedRequest {
   schemaField?: string;
 }
 
+/** A file that the caller uploaded, as far as a request can use it. */
+export interface RequestFile {
+  name: string;
+  mediaType: string;
+  /** What it says, where it is text. */
+  text?: string;
+}
+
 /** Who asks, for the canonical request. */
 export interface RequestContext {
   tenant: string;
   traceId: string;
+  /** The caller's own files that the request names (see `fileIdsIn`), by id. Default: none. */
+  files?: ReadonlyMap<string, RequestFile>;
+}
+
+/** Every `file_id` that a request names, each once, wherever it stands. */
+export function fileIdsIn(body: unknown): string[] {
+  const ids = new Set<string>();
+  const visit = (value: unknown) => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      if (key === 'file_id' && typeof inner === 'string') ids.add(inner);
+      else visit(inner);
+    }
+  };
+  visit(body);
+  return [...ids];
 }
 
 /** Turns the events of one request's answers, those of each in order, into the text, or the frames, of a stream. */
@@ -61,6 +85,8 @@ export interface Completion {
   blocks: Block[];
   /** The tokens of its text, where the request asked for their log probabilities. */
   logprobs?: GeneratedToken[];
+  /** The arguments of each call as the model wrote them, by the call's id; not whole where the answer was cut off. */
+  toolJson?: Record<string, string>;
   usage: Usage;
   stopReason: StopReason;
   stopSequence: string | undefined;
@@ -88,7 +114,12 @@ export function startGathering(): Gathering {
   let tool: { id: string; name: string; parts: string[] } | undefined;
   const close = () => {
     if (open) blocks.push({ type: open.type, text: open.parts.join('') });
-    if (tool) blocks.push({ type: 'tool-use', id: tool.id, name: tool.name, input: toolInput(tool.parts.join('')) });
+    if (tool) {
+      const json = tool.parts.join('');
+      blocks.push({ type: 'tool-use', id: tool.id, name: tool.name, input: toolInput(json) });
+      completion.toolJson ??= {};
+      completion.toolJson[tool.id] = json;
+    }
     open = undefined;
     tool = undefined;
   };
@@ -127,6 +158,7 @@ export function startGathering(): Gathering {
           inputTokens: event.inputTokens,
           cachedTokens: event.cachedTokens,
           outputTokens: event.outputTokens,
+          ...(event.thinkingTokens === undefined ? {} : { thinkingTokens: event.thinkingTokens }),
         });
         break;
       case 'stop':
@@ -159,5 +191,12 @@ function toolInput(json: string): unknown {
 /** Usage of several answers to one prompt, which counts once: the first computed it, the others share it. */
 export function totalUsage(usages: readonly Usage[]): Usage {
   const { inputTokens, cachedTokens } = usages[0] ?? { inputTokens: 0, cachedTokens: 0 };
-  return { inputTokens, cachedTokens, outputTokens: usages.reduce((sum, { outputTokens }) => sum + outputTokens, 0) };
+  const sum = (of: (usage: Usage) => number) => usages.reduce((total, usage) => total + of(usage), 0);
+  const thinkingTokens = sum((usage) => usage.thinkingTokens ?? 0);
+  return {
+    inputTokens,
+    cachedTokens,
+    outputTokens: sum((usage) => usage.outputTokens),
+    ...(thinkingTokens === 0 ? {} : { thinkingTokens }),
+  };
 }

@@ -38,8 +38,9 @@ export function fakeToken(piece: string, count: number): GeneratedToken {
   return { ...entry(piece), top };
 }
 
-/** Every word of system and messages is a token. */
+/** Every word of system and messages, or of a raw prompt, is a token. */
 export function countWords(request: GenerateRequest): number {
+  if (request.prompt !== undefined) return words(request.prompt).length;
   const blocks = [...(request.system ?? []), ...request.messages.flatMap(({ content }) => content)];
   return blocks.flatMap((block) => (block.type === 'text' ? block.text.split(/\s+/).filter(Boolean) : [])).length;
 }

@@ -120,7 +120,9 @@ export class Intake {
   }
 
   #tokenize(request: GenerateRequest, contextTokens: number, signal: AbortSignal): Promise<Int32Array> {
-    return this.#tokenizer.tokenize(this.#template.render(request), contextTokens, () => signal.aborted);
+    const { prompt } = request;
+    const pieces = prompt === undefined ? this.#template.render(request) : [{ origin: 'text' as const, text: prompt }];
+    return this.#tokenizer.tokenize(pieces, contextTokens, () => signal.aborted);
   }
 
   async #createSampler({ sampling = {} }: GenerateRequest, prompt: Int32Array): Promise<Sampler> {
