@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import path from 'node:path';
+import { benchGateway } from './gateway/bench.ts';
 import { benchKv } from './kv.ts';
 import { benchSampling } from './sampling.ts';
 import { benchServe } from './serve/bench.ts';
@@ -19,6 +20,10 @@ export interface Figure {
 }
 
 const benches: Record<string, { what: string; run: (args: string[]) => Promise<Figure[]> }> = {
+  gateway: {
+    what: 'what the server adds to a request, a token and an idle stream, with a stub for a model (--seconds N --only PART,… --no-install)',
+    run: benchGateway,
+  },
   kv: { what: 'libllama alone: KV cells each or one buffer, prompts in pieces', run: benchKv },
   sampling: { what: 'time to draw a token, by vocabulary and settings', run: benchSampling },
   serve: {
