@@ -19,6 +19,11 @@ export const errorKinds = {
   unsupported: kind(400, false, 'The request is well formed but asks for something this model or server does not do.'),
   context_exceeded: kind(400, false, 'The prompt is longer than the context of the model.'),
   unauthorized: kind(401, false, 'No key, or a key that is not known here.'),
+  signature_invalid: kind(
+    403,
+    false,
+    'The signature of a request (SigV4) does not fit it, its credential or the time.',
+  ),
   forbidden: kind(403, false, 'The key is known but may not do this.'),
   not_found: kind(404, false, 'No such path or object.'),
   model_not_found: kind(404, false, 'No model of that name is here.'),
