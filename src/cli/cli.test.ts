@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { locateLibraries, verifyLibraries } from '../native/locate.ts';
+import { findKey } from '../store/keys.ts';
 import { openStore } from '../store/open.ts';
 import { createSession, findSession } from '../store/sessions.ts';
 
@@ -70,6 +71,7 @@ const commands = [
   'keys',
   'keys create',
   'keys list',
+  'keys rotate',
   'keys revoke',
   'doctor',
   'config',
@@ -108,6 +110,13 @@ describe('a wrong command line', () => {
     [['keys', 'crate'], "Unknown command 'crate'", 'create'],
     [['keys', 'create', '--name', 'x', '--role', 'boss'], "'boss' is invalid", 'admin, member, service'],
     [['keys', 'create'], "Required option '--name", '--help'],
+    [['keys', 'create', '--name', 'x', '--scopes', 'chat,chess'], 'The scope "chess" is unknown', 'embeddings'],
+    [['keys', 'create', '--name', 'x', '--models', 'a,,b'], "'a,,b' is invalid", 'commas between'],
+    [['keys', 'create', '--name', 'x', '--expires', 'soon'], "'soon' is invalid", '30d'],
+    [['keys', 'create', '--name', 'x', '--expires', '2020-01-01'], "'2020-01-01' is invalid", 'in the future'],
+    [['keys', 'rotate'], "Missing required argument 'id'", '--help'],
+    [['keys', 'rotate', 'key_1', '--grace', 'long'], "'long' is invalid", '24h'],
+    [['keys', 'rotate', 'key_1', '--grace', '1y'], 'at most 30 days', '30 days'],
     [['rm'], "Missing required argument 'name'", '--help'],
     [['chat', '--temperature', 'hot'], "'hot' is invalid", 'from 0 to 2'],
     [['chat', '--max-tokens', '1.5'], "'1.5' is invalid", 'whole number'],
@@ -206,6 +215,28 @@ describe('keys', () => {
     const again = await freehold(['keys', 'revoke', id]);
     expect(again).toMatchObject({ status: 1, stdout: '' });
     expect(again.stderr).toContain('revoked already');
+  });
+
+  it('have limits and an end, and get a new secret while the old one is still good', async () => {
+    const env = { FREEHOLD_HOME: path.join(folder, 'rotating-home') };
+    const flags = ['--scopes', 'chat, models', '--models', 'tiny', '--expires', '30d'];
+    const created = JSON.parse((await freehold(['keys', 'create', '--name', 'x', ...flags, '--json'], { env })).stdout);
+    const scopes = { routes: ['chat', 'models'], models: ['tiny'] };
+    expect(created).toMatchObject({ scopes, expiresAt: expect.any(Number) });
+    const rotated = JSON.parse((await freehold(['keys', 'rotate', created.id, '--json'], { env })).stdout);
+    expect(rotated.key).not.toBe(created.key);
+    const [listed] = JSON.parse((await freehold(['keys', 'list', '--json'], { env })).stdout).keys;
+    expect(listed).toMatchObject({ id: created.id, scopes, state: 'rotating', previousUntil: rotated.previousUntil });
+    const store = openStore(env.FREEHOLD_HOME);
+    expect(await findKey(store, created.key)).toMatchObject({ id: created.id });
+    expect(await findKey(store, rotated.key)).toMatchObject({ id: created.id });
+    // another process ends the old secret while this one has it in memory
+    const last = await freehold(['keys', 'rotate', created.id, '--grace', '0'], { env });
+    expect(last.stdout).toMatch(/^fh_\w{40}\n$/);
+    expect(await findKey(store, rotated.key)).toBeUndefined();
+    expect(await findKey(store, last.stdout.trim())).toMatchObject({ id: created.id });
+    await store.close();
+    expect((await freehold(['keys', 'rotate', 'key_none'], { env })).status).toBe(1);
   });
 
   it('come with the sign-ins of the page, which one command ends', async () => {

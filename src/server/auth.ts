@@ -29,7 +29,7 @@ export async function resolvePrincipal(c: AppContext, services: Services): Promi
         hint: 'Make one with: freehold keys create --name NAME --role service',
       });
     }
-    return { tenant: key.id, keyId: key.id, name: key.name, role: key.role, scopes: allScopes, via: 'key' };
+    return { tenant: key.id, keyId: key.id, name: key.name, role: key.role, scopes: key.scopes, via: 'key' };
   }
   const token = getCookie(c, sessionCookie);
   const session = token === undefined ? undefined : await findSession(services.store, token);
@@ -41,7 +41,7 @@ export async function resolvePrincipal(c: AppContext, services: Services): Promi
       keyId: session.keyId,
       name: session.name,
       role: session.role,
-      scopes: allScopes,
+      scopes: session.scopes,
       via: 'session',
     };
   }

@@ -255,12 +255,14 @@ describe('a job whose process dies', () => {
 
 describe('a store of an earlier release', () => {
   it('gets the table and keeps what it has', async () => {
-    const { createKey, listKeys } = await import('./keys.ts');
-    await createKey(store, { name: 'first', role: 'admin' });
-    await store.close();
+    const { listKeys } = await import('./keys.ts');
+    const { migrations } = await import('./schema.ts');
     const { default: Database } = await import('libsql');
+    await store.close();
+    rmSync(store.file);
     const raw = new Database(store.file);
-    raw.exec('drop table jobs');
+    for (const statement of migrations[0] ?? []) raw.exec(statement);
+    raw.exec(`insert into api_keys values ('key_1', 'first', 'admin', 'hash', 'fh_12345', 1, null, null)`);
     raw.exec('pragma user_version = 1');
     raw.close();
     store = openStore(home);

@@ -1,65 +1,60 @@
-// API keys: `fh_` and 40 random characters, shown once, stored as SHA-256. Knows nothing of HTTP.
+// API keys: `fh_` and 40 random characters, shown once, stored as SHA-256; with scopes, an expiry and rotation. How a
+// presented key is found is key-lookup.ts. Knows nothing of HTTP.
 import { FreeholdError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
+import { allScopes, type KeyScopes, routeScopes } from '../lib/scopes.ts';
+import { type ApiKey, toApiKey } from './key-record.ts';
 import type { Store } from './open.ts';
-import type { ApiKeysTable, Role } from './schema.ts';
-import { equalHashes, hashSecret, randomBase62 } from './secrets.ts';
+import type { Role } from './schema.ts';
+import { hashSecret, randomBase62 } from './secrets.ts';
 
+export { findKey } from './key-lookup.ts';
+export { type ApiKey, type KeyState, keyState } from './key-record.ts';
 export type { Role } from './schema.ts';
 
 export const roles: readonly Role[] = ['admin', 'member', 'service'];
 
-/** A key as it may be shown: everything but the secret. */
-export interface ApiKey {
-  id: string;
+export interface KeyOptions {
   name: string;
   role: Role;
-  /** The first 8 characters of the key. */
-  prefix: string;
-  /** Milliseconds since 1970, as the other times. */
-  createdAt: number;
-  /** Kept to within five minutes. */
-  lastUsedAt: number | undefined;
-  revokedAt: number | undefined;
+  /** Default: no limits. */
+  scopes?: KeyScopes;
+  /** Milliseconds since 1970. Default: it does not expire. */
+  expiresAt?: number;
 }
 
-const keyShape = /^fh_[0-9A-Za-z]{40}$/;
-/** A use is written down at most this often for each key, so that requests do not wait for the disk. */
-const lastUsedEveryMs = 5 * 60_000;
+const newSecret = () => `fh_${randomBase62(40)}`;
 
 /**
  * Creates a key. On return it is on disk.
  * @returns its id, and the key itself: the only time it can be had
- * @throws FreeholdError invalid_request for an empty or overlong name or an unknown role
+ * @throws FreeholdError invalid_request for an empty or overlong name, an unknown role or scope, an expiry that is past
  */
-export async function createKey(
-  store: Store,
-  options: { name: string; role: Role },
-): Promise<{ id: string; key: string }> {
+export async function createKey(store: Store, options: KeyOptions): Promise<{ id: string; key: string }> {
   const name = options.name.trim();
   if (name.length === 0 || name.length > 100 || /[\p{Cc}]/u.test(name)) {
-    throw new FreeholdError(
-      'invalid_request',
-      `The name of a key must have 1 to 100 characters and no control characters.`,
-      {
-        field: 'name',
-      },
-    );
+    throw invalid('name', 'The name of a key must have 1 to 100 characters and no control characters.');
   }
   if (!roles.includes(options.role)) {
-    throw new FreeholdError(
-      'invalid_request',
-      `The role "${options.role}" is unknown; roles are ${roles.join(', ')}.`,
-      {
-        field: 'role',
-      },
-    );
+    throw invalid('role', `The role "${options.role}" is unknown; roles are ${roles.join(', ')}.`);
   }
-  const key = `fh_${randomBase62(40)}`;
+  const scopes = options.scopes ?? allScopes;
+  requireScopes(scopes);
+  requireFuture(options.expiresAt);
+  const key = newSecret();
   const id = newId('key');
   await store.db
     .insertInto('api_keys')
-    .values({ id, name, role: options.role, hash: hashSecret(key), prefix: key.slice(0, 8), created_at: Date.now() })
+    .values({
+      id,
+      name,
+      role: options.role,
+      hash: hashSecret(key),
+      prefix: key.slice(0, 8),
+      created_at: Date.now(),
+      scopes: isUnlimited(scopes) ? null : JSON.stringify({ routes: scopes.routes, models: scopes.models }),
+      expires_at: options.expiresAt ?? null,
+    })
     .execute();
   return { id, key };
 }
@@ -78,7 +73,7 @@ export async function listKeys(store: Store): Promise<ApiKey[]> {
 export async function revokeKey(store: Store, id: string): Promise<boolean> {
   const result = await store.db
     .updateTable('api_keys')
-    .set({ revoked_at: Date.now() })
+    .set({ revoked_at: Date.now(), previous_hash: null, previous_until: null })
     .where('id', '=', id)
     .where('revoked_at', 'is', null)
     .executeTakeFirst();
@@ -86,26 +81,65 @@ export async function revokeKey(store: Store, id: string): Promise<boolean> {
   return result.numUpdatedRows > 0n;
 }
 
+/** The longest that two secrets of a key are good side by side. */
+export const longestGraceMs = 30 * 24 * 3600_000;
+
 /**
- * The key that was presented, if it is known and not revoked. Also notes that it was used.
- * @param presentedKey whatever the caller sent
+ * Gives a key a new secret. It stays the same key: id, name, limits and what it owns. Of secrets before the last one,
+ * none is good any more.
+ * @param options.graceMs how long the secret it has now is good beside the new one, in milliseconds; 0: not at all
+ * @param options.expiresAt a new expiry. Default: the one it has
+ * @returns the new key, the only time it can be had, and until when the old one is good
+ * @throws FreeholdError not_found for one that is unknown or revoked; invalid_request for one that has expired without a
+ *   new expiry, or a bad grace
  */
-export async function findKey(store: Store, presentedKey: string): Promise<ApiKey | undefined> {
-  if (!keyShape.test(presentedKey)) return undefined;
-  const hash = hashSecret(presentedKey);
-  const row = await store.db.selectFrom('api_keys').selectAll().where('hash', '=', hash).executeTakeFirst();
-  if (!row || !equalHashes(row.hash, hash) || row.revoked_at !== null) return undefined;
-  const now = Date.now();
-  if (row.last_used_at === null || now - row.last_used_at > lastUsedEveryMs) {
-    // a full disk must not lock anyone out: the note is worth less than the request
-    await store.db
-      .updateTable('api_keys')
-      .set({ last_used_at: now })
-      .where('id', '=', row.id)
-      .execute()
-      .catch(() => undefined);
+export async function rotateKey(
+  store: Store,
+  id: string,
+  options: { graceMs: number; expiresAt?: number },
+): Promise<{ key: string; previousUntil: number | undefined }> {
+  const { graceMs, expiresAt } = options;
+  if (!Number.isInteger(graceMs) || graceMs < 0 || graceMs > longestGraceMs) {
+    throw invalid('grace', 'The old key may stay good for at most 30 days.');
   }
-  return toApiKey(row);
+  requireFuture(expiresAt);
+  const now = Date.now();
+  const key = newSecret();
+  const previousUntil = graceMs === 0 ? undefined : now + graceMs;
+  const row = await store.db.selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst();
+  if (!row || row.revoked_at !== null) {
+    throw new FreeholdError(
+      'not_found',
+      row ? `The key ${id} is revoked.` : `There is no key with the id "${id.slice(0, 100)}".`,
+      { hint: '`freehold keys list` shows the ids (key_…); a key itself (fh_…) cannot be looked up here.' },
+    );
+  }
+  if (expiresAt === undefined && row.expires_at !== null && row.expires_at <= now) {
+    throw invalid(
+      'expires',
+      `The key ${id} has expired, and a new secret would not change that.`,
+      'Add: --expires 30d',
+    );
+  }
+  const result = await store.db
+    .updateTable('api_keys')
+    .set((column) => ({
+      hash: hashSecret(key),
+      prefix: key.slice(0, 8),
+      rotated_at: now,
+      previous_hash: previousUntil === undefined ? null : column.ref('hash'),
+      previous_until: previousUntil ?? null,
+      ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
+    }))
+    .where('id', '=', id)
+    // of two that rotate at once, one must be told: the secret it was given would never be good
+    .where('hash', '=', row.hash)
+    .where('revoked_at', 'is', null)
+    .executeTakeFirst();
+  if (result.numUpdatedRows === 0n) {
+    throw new FreeholdError('in_use', `The key ${id} was rotated or revoked by another process just now.`);
+  }
+  return { key, previousUntil };
 }
 
 /** Whether any key was ever created here; false means a first start. */
@@ -113,19 +147,26 @@ export async function hasKeys(store: Store): Promise<boolean> {
   return (await store.db.selectFrom('api_keys').select('id').limit(1).executeTakeFirst()) !== undefined;
 }
 
-type Row = Omit<ApiKeysTable, 'last_used_at' | 'revoked_at'> & {
-  last_used_at: number | null;
-  revoked_at: number | null;
-};
+const isUnlimited = (scopes: KeyScopes) => [scopes.routes, scopes.models].every((list) => list.includes('*'));
 
-function toApiKey(row: Row): ApiKey {
-  return {
-    id: row.id,
-    name: row.name,
-    role: row.role,
-    prefix: row.prefix,
-    createdAt: row.created_at,
-    lastUsedAt: row.last_used_at ?? undefined,
-    revokedAt: row.revoked_at ?? undefined,
-  };
+function requireScopes({ routes, models }: KeyScopes): void {
+  const known: readonly string[] = ['*', ...routeScopes];
+  const unknown = routes.find((scope) => !known.includes(scope));
+  if (unknown !== undefined) {
+    throw invalid('scopes', `The scope "${unknown}" is unknown; scopes are ${routeScopes.join(', ')}, or * for all.`);
+  }
+  if (routes.length === 0) throw invalid('scopes', 'A key needs at least one scope, or * for all.');
+  const bad = models.find((name) => !/^[^\s,\p{Cc}]{1,200}$/u.test(name));
+  if (bad !== undefined) throw invalid('models', `"${bad.slice(0, 100)}" is not the name of a model.`);
+  if (models.length === 0 || models.length > 100) {
+    throw invalid('models', 'A key is for 1 to 100 models by name, or for * (all).');
+  }
 }
+
+function requireFuture(expiresAt: number | undefined): void {
+  if (expiresAt === undefined || (Number.isSafeInteger(expiresAt) && expiresAt > Date.now())) return;
+  throw invalid('expires', 'A key must expire in the future.');
+}
+
+const invalid = (field: string, message: string, hint?: string) =>
+  new FreeholdError('invalid_request', message, { field, ...(hint === undefined ? {} : { hint }) });

@@ -14,6 +14,11 @@ export interface Store {
   readonly db: Kysely<Schema>;
   /** Path of the database file. */
   readonly file: string;
+  /**
+   * Differs from what it was when anything was written since, by this process or another: what was read before is good
+   * as long as it is equal. Asks SQLite each time, which takes a few microseconds.
+   */
+  changes(): string;
   close(): Promise<void>;
 }
 
@@ -51,10 +56,19 @@ export function openStore(home: string): Store {
   }
   const opened = database;
   const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: withOurErrors(opened, file) }) });
+  // data_version changes with commits of other connections, total_changes with rows this one wrote
+  const mark = opened.prepare('select data_version, total_changes() from pragma_data_version').raw();
   let closed = false;
   return {
     db,
     file,
+    changes() {
+      try {
+        return (mark.get() as unknown as [number, number]).join();
+      } catch (error) {
+        throw databaseError(error, file);
+      }
+    },
     async close() {
       if (closed) return;
       closed = true;

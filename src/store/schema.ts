@@ -15,6 +15,13 @@ export interface ApiKeysTable {
   created_at: number;
   last_used_at: Generated<number | null>;
   revoked_at: Generated<number | null>;
+  /** JSON of KeyScopes; null: no limits, as keys had before there were scopes. */
+  scopes: Generated<string | null>;
+  expires_at: Generated<number | null>;
+  /** SHA-256 of the secret before the last rotation, and until when it is still good. */
+  previous_hash: Generated<string | null>;
+  previous_until: Generated<number | null>;
+  rotated_at: Generated<number | null>;
 }
 
 export interface SessionsTable {
@@ -107,5 +114,13 @@ export const migrations: readonly (readonly string[])[] = [
        finished_at integer,
        unique (kind, name)
      )`,
+  ],
+  [
+    'alter table api_keys add column scopes text',
+    'alter table api_keys add column expires_at integer',
+    'alter table api_keys add column previous_hash text',
+    'alter table api_keys add column previous_until integer',
+    'alter table api_keys add column rotated_at integer',
+    'create unique index api_keys_by_previous_hash on api_keys (previous_hash) where previous_hash is not null',
   ],
 ];

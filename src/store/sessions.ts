@@ -1,5 +1,7 @@
 // Sessions of the web page: a random token in a cookie, its SHA-256 in the table. A session opened with a key ends
-// when that key is revoked.
+// when that key is revoked or expires, and has its limits.
+import type { KeyScopes } from '../lib/scopes.ts';
+import { readScopes } from './key-record.ts';
 import type { Store } from './open.ts';
 import type { Role } from './schema.ts';
 import { equalHashes, hashSecret, randomBase62 } from './secrets.ts';
@@ -9,6 +11,8 @@ export interface Session {
   keyId: string | undefined;
   name: string;
   role: Role;
+  /** Those of its key; without one, no limits. */
+  scopes: KeyScopes;
   /** Milliseconds since 1970. */
   expiresAt: number;
 }
@@ -46,15 +50,19 @@ export async function findSession(store: Store, token: string): Promise<Session 
     .selectFrom('sessions')
     .leftJoin('api_keys', 'api_keys.id', 'sessions.key_id')
     .selectAll('sessions')
+    .select(['api_keys.scopes', 'api_keys.expires_at as key_expires_at'])
     .where('sessions.hash', '=', hash)
     .where('api_keys.revoked_at', 'is', null)
     .executeTakeFirst();
-  if (!row || !equalHashes(row.hash, hash) || row.expires_at <= Date.now()) return undefined;
-  return { keyId: row.key_id ?? undefined, name: row.name, role: row.role, expiresAt: row.expires_at };
+  if (!row || !equalHashes(row.hash, hash)) return undefined;
+  const expiresAt = Math.min(row.expires_at, row.key_expires_at ?? Number.POSITIVE_INFINITY);
+  if (expiresAt <= Date.now()) return undefined;
+  const { name, role } = row;
+  return { keyId: row.key_id ?? undefined, name, role, scopes: readScopes(row.scopes), expiresAt };
 }
 
 /** A session as it may be shown. */
-export interface SessionRecord extends Session {
+export interface SessionRecord extends Omit<Session, 'scopes'> {
   /** Milliseconds since 1970. */
   createdAt: number;
 }

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CatalogueEntry } from '../../hub/types.ts';
+import { allScopes } from '../../lib/scopes.ts';
 import { freeholdVersion } from '../../lib/version.ts';
 import type { DeviceReport, DoctorReport } from '../../native/doctor.ts';
+import type { ApiKey } from '../../store/keys.ts';
 import type { HostReport } from '../host-report.ts';
 import { createStyle } from '../output.ts';
 import { displayWidth } from '../text.ts';
@@ -123,7 +125,17 @@ describe('up', () => {
 
 describe('keys', () => {
   it('are told by id, name, role and age', () => {
-    const key = { id: 'key_1', name: 'shop', role: 'service' as const, prefix: 'fh_12345', createdAt: 0 };
+    const key = {
+      id: 'key_1',
+      name: 'shop',
+      role: 'service' as const,
+      scopes: allScopes,
+      prefix: 'fh_12345',
+      createdAt: 0,
+      expiresAt: undefined,
+      rotatedAt: undefined,
+      previousUntil: undefined,
+    };
     const now = 10 * 60_000;
     const rows = [
       { ...key, lastUsedAt: now, revokedAt: undefined },
@@ -135,6 +147,14 @@ describe('keys', () => {
       'key_2  shop  service  10 min ago  REVOKED',
     ]);
     expect(keyTable(rows, plain, 120, now)[1]).toContain('fh_12345…');
+    const limited = [
+      { ...key, scopes: { routes: ['chat', 'models'], models: ['tiny'] }, previousUntil: now + 60_000 },
+      { ...key, id: 'key_2', expiresAt: now },
+    ].map((each) => ({ ...each, lastUsedAt: undefined, revokedAt: undefined }) as ApiKey);
+    const table = keyTable(limited, plain, 200, now).join('\n');
+    expect(table).toContain('chat, models; models tiny');
+    expect(table).toContain('old secret 1970-01-01 00:11 UTC');
+    expect(table).toMatch(/key_2 .* EXPIRED$/m);
   });
 
   it('have an age in words, then a date', () => {

@@ -1,20 +1,22 @@
-// `freehold keys create | list | revoke`: API keys, and the page's sign-ins, straight in the store; no server is needed,
+// `freehold keys create | list | rotate | revoke`: API keys, and the page's sign-ins, straight in the store; no server is needed,
 // and a running one obeys from its next request on.
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { KeyScopes, RouteScope } from '../../lib/scopes.ts';
 import type { ApiKey, Role } from '../../store/keys.ts';
 import type { Store } from '../../store/open.ts';
 import type { SessionRecord } from '../../store/sessions.ts';
 import { type CommonOptions, finish, type Invocation } from '../command.ts';
 import { usageError } from '../failure.ts';
 import { type Style, table } from '../output.ts';
+import { parseDuration, parseMoment } from '../time-flags.ts';
 
 export function addKeys(program: Command): void {
   const keys = program
     .command('keys')
-    .summary('create, list and revoke API keys')
-    .description('Creates, lists and revokes the keys that programs and people present to Freehold.');
+    .summary('create, list, rotate and revoke API keys')
+    .description('Creates, lists, rotates and revokes the keys that programs and people present to Freehold.');
 
-  finish<CommonOptions & { name: string; role: Role }>(
+  finish<CommonOptions & { name: string; role: Role; scopes?: string[]; models?: string[]; expires?: number }>(
     keys
       .command('create')
       .summary('create a key; it is shown once')
@@ -24,17 +26,37 @@ export function addKeys(program: Command): void {
         new Option('--role <role>', 'admin manages, member uses the page and the APIs, service only the APIs.')
           .choices(['admin', 'member', 'service'])
           .default('member'),
-      ),
+      )
+      .option(
+        '--scopes <list>',
+        'What it may be used for, with commas between: chat, embeddings, rerank, models, files, responses, metrics. Default: everything.',
+        names,
+      )
+      .option('--models <list>', 'The only models it may use, with commas between. Default: all.', names)
+      .option('--expires <time>', 'From when on it is refused: 30d, 1y, 2027-01-31. Default: never.', expiry),
     [],
     (invocation) =>
       withStore(invocation, async (store) => {
         const { createKey } = await import('../../store/keys.ts');
         const { options, output } = invocation;
-        const { id, key } = await createKey(store, { name: options.name, role: options.role });
-        output.data({ key, id, name: options.name.trim(), role: options.role });
+        const { name, role, expires } = options;
+        const scopes: KeyScopes = {
+          // the store refuses what is no scope
+          routes: (options.scopes ?? ['*']) as RouteScope[],
+          models: options.models ?? ['*'],
+        };
+        const { id, key } = await createKey(store, {
+          name,
+          role,
+          scopes,
+          ...(expires === undefined ? {} : { expiresAt: expires }),
+        });
+        output.data({ key, id, name: name.trim(), role, scopes, expiresAt: expires ?? null });
         output.line(output.style.bold(key));
-        if (!output.json)
-          output.note(output.errorStyle.dim(`${options.role} key ${id}. It is shown this once: keep it.`));
+        if (!output.json) {
+          const until = expires === undefined ? '' : ` Good until ${moment(expires)}.`;
+          output.note(output.errorStyle.dim(`${role} key ${id}. It is shown this once: keep it.${until}`));
+        }
       }),
   );
 
@@ -43,19 +65,27 @@ export function addKeys(program: Command): void {
       .command('list')
       .summary('list the keys')
       .description(
-        'Lists every key, revoked ones too, and who is signed in to the page. Keys themselves are not kept.',
+        'Lists every key with its state and limits, revoked ones too, and who is signed in to the page. Keys themselves are not kept.',
       ),
     [],
     (invocation) =>
       withStore(invocation, async (store) => {
-        const [{ listKeys }, { listSessions }] = await Promise.all([
+        const [{ keyState, listKeys }, { listSessions }] = await Promise.all([
           import('../../store/keys.ts'),
           import('../../store/sessions.ts'),
         ]);
         const { output } = invocation;
         const [all, signIns] = [await listKeys(store), await listSessions(store)];
         output.data({
-          keys: all.map((key) => ({ ...key, lastUsedAt: key.lastUsedAt ?? null, revokedAt: key.revokedAt ?? null })),
+          keys: all.map((key) => ({
+            ...key,
+            state: keyState(key, Date.now()),
+            lastUsedAt: key.lastUsedAt ?? null,
+            revokedAt: key.revokedAt ?? null,
+            expiresAt: key.expiresAt ?? null,
+            rotatedAt: key.rotatedAt ?? null,
+            previousUntil: key.previousUntil ?? null,
+          })),
           sessions: signIns.map((session) => ({ ...session, keyId: session.keyId ?? null })),
         });
         if (all.length === 0) {
@@ -65,6 +95,41 @@ export function addKeys(program: Command): void {
         } else for (const line of keyTable(all, output.style, output.columns, Date.now())) output.line(line);
         const line = signInLine(signIns, Date.now());
         if (line !== undefined) output.prose(`\n${line}`);
+      }),
+  );
+
+  finish<CommonOptions & { grace: number; expires?: number }>(
+    keys
+      .command('rotate')
+      .summary('give a key a new secret; it is shown once')
+      .description(
+        'Gives a key a new secret: it keeps its id, its limits and what it owns. The old secret is good for a grace period, so that programs can be changed without a gap.',
+      )
+      .argument('<id>', 'the id `freehold keys list` shows (key_…)')
+      .addOption(
+        new Option('--grace <time>', 'How long the old secret is good: 0 (not at all) to 30d.')
+          .argParser(parseDuration)
+          .default(24 * 3600_000, '24h'),
+      )
+      .option('--expires <time>', 'A new expiry: 30d, 1y, 2027-01-31. Default: the one it has.', expiry),
+    [],
+    (invocation) =>
+      withStore(invocation, async (store) => {
+        const { rotateKey } = await import('../../store/keys.ts');
+        const { options, output } = invocation;
+        const id = String(invocation.args[0]);
+        const { grace: graceMs, expires } = options;
+        const { key, previousUntil } = await rotateKey(store, id, {
+          graceMs,
+          ...(expires === undefined ? {} : { expiresAt: expires }),
+        });
+        output.data({ key, id, previousUntil: previousUntil ?? null });
+        output.line(output.style.bold(key));
+        const old = previousUntil === undefined ? 'is refused from now on' : `is good until ${moment(previousUntil)}`;
+        if (!output.json)
+          output.note(
+            output.errorStyle.dim(`The new secret of ${id}. It is shown this once: keep it. The old one ${old}.`),
+          );
       }),
   );
 
@@ -132,31 +197,64 @@ export function signInLine(sessions: readonly SessionRecord[], nowMs: number): s
   return `Signed in to the page: ${sessions.length}${links}; the last one ${ago(last.createdAt, nowMs)}. To end all: freehold keys revoke --sessions`;
 }
 
-/** Keys as a table. @param nowMs milliseconds since 1970 */
+/** Keys as a table; columns that no key needs are left out. @param nowMs milliseconds since 1970 */
 export function keyTable(keys: readonly ApiKey[], style: Style, columns: number, nowMs: number): string[] {
   // a narrow terminal needs the room for the name; the id says which key it is
   const prefixes = columns >= 100;
+  const limits = keys.some((key) => limitsOf(key) !== '');
+  const ends = keys.some(({ expiresAt, previousUntil }) => expiresAt !== undefined || (previousUntil ?? 0) > nowMs);
   return table(
     [
       { title: 'ID' },
       { title: 'NAME', shrinks: true },
       { title: 'ROLE' },
       ...(prefixes ? [{ title: 'KEY', paint: style.dim }] : []),
+      ...(limits ? [{ title: 'ONLY FOR' }] : []),
       { title: 'CREATED' },
       { title: 'USED' },
+      ...(ends ? [{ title: 'ENDS' }] : []),
     ],
     keys.map((key) => [
       key.id,
       key.name,
       key.role,
       ...(prefixes ? [`${key.prefix}…`] : []),
+      ...(limits ? [limitsOf(key)] : []),
       ago(key.createdAt, nowMs),
       key.revokedAt !== undefined ? 'REVOKED' : key.lastUsedAt === undefined ? 'never' : ago(key.lastUsedAt, nowMs),
+      ...(ends ? [endOf(key, nowMs)] : []),
     ]),
     style,
     columns,
   );
 }
+
+/** `chat, embeddings; models qwen3-4b`; empty for a key without limits. */
+function limitsOf({ scopes: { routes, models } }: ApiKey): string {
+  const parts = routes.includes('*') ? [] : [routes.join(', ')];
+  if (!models.includes('*')) parts.push(`models ${models.join(', ')}`);
+  return parts.join('; ');
+}
+
+function endOf({ expiresAt, previousUntil, revokedAt }: ApiKey, nowMs: number): string {
+  if (revokedAt !== undefined) return '';
+  if (expiresAt !== undefined && expiresAt <= nowMs) return 'EXPIRED';
+  const parts = expiresAt === undefined ? [] : [moment(expiresAt)];
+  if (previousUntil !== undefined && previousUntil > nowMs) parts.push(`old secret ${moment(previousUntil)}`);
+  return parts.join(', ');
+}
+
+/** `2027-01-31 14:05 UTC`. */
+const moment = (atMs: number): string => `${new Date(atMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+/** A parser for lists with commas. @throws InvalidArgumentError for one without anything, or with an empty part */
+function names(given: string): string[] {
+  const parts = given.split(',').map((part) => part.trim());
+  if (parts.includes('')) throw new InvalidArgumentError('Expected one or more names with commas between.');
+  return [...new Set(parts)];
+}
+
+const expiry = (given: string) => parseMoment(given);
 
 /** `just now`, `5 min ago`, `3 h ago`, then the date. */
 export function ago(thenMs: number, nowMs: number): string {
