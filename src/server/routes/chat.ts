@@ -12,7 +12,7 @@ export function addChatRoutes(app: App, services: Services): void {
     return respond(c, services, {
       parsed,
       idPrefix: 'chatcmpl',
-      body: chatBody,
+      body: (completions, meta) => chatBody(completions, meta, parsed),
       encoder: (meta) => chatStream(meta, parsed),
     });
   });

@@ -1,10 +1,18 @@
 // Answers of `POST /v1/chat/completions`, whole and streamed. Pure: events in, JSON or text of the event stream out.
 import type { FreeholdError } from '../../lib/errors.ts';
-import type { GeneratedToken, GenerateEvent, StopReason, TokenLogprob, Usage } from '../../lib/text-model.ts';
+import type {
+  GeneratedToken,
+  GenerateEvent,
+  StopReason,
+  TokenLogprob,
+  ToolUseBlock,
+  Usage,
+} from '../../lib/text-model.ts';
 import { type AnswerMeta, type Completion, type StreamEncoder, totalUsage } from '../completion.ts';
 import { openaiErrorBody } from './errors.ts';
 
-function finishReason(reason: StopReason): string {
+/** @param functionCall whether calls are told in the older way */
+function finishReason(reason: StopReason, functionCall = false): string {
   switch (reason) {
     case 'end-turn':
     case 'stop-sequence':
@@ -13,7 +21,7 @@ function finishReason(reason: StopReason): string {
     case 'context-full':
       return 'length';
     case 'tool-use':
-      return 'tool_calls';
+      return functionCall ? 'function_call' : 'tool_calls';
     case 'refusal':
       return 'content_filter';
     default:
@@ -21,12 +29,13 @@ function finishReason(reason: StopReason): string {
   }
 }
 
-function usageOf({ inputTokens, cachedTokens, outputTokens }: Usage) {
+export function usageOf({ inputTokens, cachedTokens, outputTokens, thinkingTokens = 0 }: Usage) {
   return {
     prompt_tokens: inputTokens,
     completion_tokens: outputTokens,
     total_tokens: inputTokens + outputTokens,
     prompt_tokens_details: { cached_tokens: cachedTokens },
+    completion_tokens_details: { reasoning_tokens: thinkingTokens },
   };
 }
 
@@ -34,37 +43,44 @@ function usageOf({ inputTokens, cachedTokens, outputTokens }: Usage) {
 const impossible = -9999;
 
 /** Tokens with their log probabilities; a token that is a part of a character shows as U+FFFD, its bytes tell which. */
-function logprobsOf(tokens: readonly GeneratedToken[] | undefined) {
-  if (!tokens) return null;
+export function tokenLogprobs(tokens: readonly GeneratedToken[]) {
   const entry = ({ bytes, logprob }: TokenLogprob & { bytes: number[] }) => ({
     token: new TextDecoder().decode(Uint8Array.from(bytes)),
     logprob: Number.isFinite(logprob) ? logprob : impossible,
     bytes,
   });
-  return { content: tokens.map((token) => ({ ...entry(token), top_logprobs: token.top.map(entry) })), refusal: null };
+  return tokens.map((token) => ({ ...entry(token), top_logprobs: token.top.map(entry) }));
+}
+
+function logprobsOf(tokens: readonly GeneratedToken[] | undefined) {
+  return tokens ? { content: tokenLogprobs(tokens), refusal: null } : null;
 }
 
 /** A whole answer, with as many choices as there are completions. */
-export function chatBody(completions: readonly Completion[], meta: AnswerMeta): unknown {
+export function chatBody(
+  completions: readonly Completion[],
+  meta: AnswerMeta,
+  { functionCall = false }: Pick<ChatStreamOptions, 'functionCall'> = {},
+): unknown {
   const usage = totalUsage(completions.map((completion) => completion.usage));
   return {
     id: meta.id,
     object: 'chat.completion',
     created: meta.createdSeconds,
     model: meta.model,
-    choices: completions.map(choiceOf),
+    choices: completions.map((completion, index) => choiceOf(completion, index, functionCall)),
     usage: usageOf(usage),
     freehold: { model: meta.model, ...meta.timing(usage.outputTokens) },
   };
 }
 
-function choiceOf(completion: Completion, index: number) {
+function choiceOf(completion: Completion, index: number, functionCall: boolean) {
   const textOf = (type: 'text' | 'thinking') =>
     completion.blocks.flatMap((block) => (block.type === type ? [block.text] : [])).join('');
   const thinking = textOf('thinking');
-  const toolCalls = completion.blocks.flatMap((block) =>
+  const calls = completion.blocks.flatMap((block) =>
     block.type === 'tool-use'
-      ? [{ id: block.id, type: 'function', function: { name: block.name, arguments: JSON.stringify(block.input) } }]
+      ? [{ id: block.id, function: { name: block.name, arguments: callArguments(completion, block) } }]
       : [],
   );
   const text = textOf('text');
@@ -72,14 +88,22 @@ function choiceOf(completion: Completion, index: number) {
     index,
     message: {
       role: 'assistant',
-      content: text === '' && toolCalls.length > 0 ? null : text,
+      content: text === '' && calls.length > 0 ? null : text,
       refusal: null,
       ...(thinking === '' ? {} : { reasoning_content: thinking }),
-      ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls }),
+      ...(calls[0] && functionCall ? { function_call: calls[0].function } : {}),
+      ...(calls[0] && !functionCall
+        ? { tool_calls: calls.map(({ id, function: called }) => ({ id, type: 'function', function: called })) }
+        : {}),
     },
     logprobs: logprobsOf(completion.logprobs),
-    finish_reason: finishReason(completion.stopReason),
+    finish_reason: finishReason(completion.stopReason, functionCall),
   };
+}
+
+/** The arguments of a call as the model wrote them: numbers keep their digits, and an answer that was cut off its end. */
+export function callArguments({ toolJson }: Completion, { id, input }: ToolUseBlock): string {
+  return toolJson?.[id] || JSON.stringify(input);
 }
 
 export interface ChatStreamOptions {
@@ -87,11 +111,13 @@ export interface ChatStreamOptions {
   includeUsage?: boolean;
   /** How many answers there are. Default 1. */
   answers?: number;
+  /** Whether calls are told in the older way, as `function_call`. Default false. */
+  functionCall?: boolean;
 }
 
 /** Encodes answers as chunks: of each the role first, then deltas, then the reason it ended; after all of them `[DONE]`. */
 export function chatStream(meta: AnswerMeta, options: ChatStreamOptions = {}): StreamEncoder {
-  const { includeUsage = false, answers = 1 } = options;
+  const { includeUsage = false, answers = 1, functionCall = false } = options;
   const head = { id: meta.id, object: 'chat.completion.chunk', created: meta.createdSeconds, model: meta.model };
   const usages = Array.from({ length: answers }, (): Usage => ({ inputTokens: 0, cachedTokens: 0, outputTokens: 0 }));
   const toolIndexes = usages.map(() => -1);
@@ -130,21 +156,23 @@ export function chatStream(meta: AnswerMeta, options: ChatStreamOptions = {}): S
         case 'tool-use-start': {
           const index = (toolIndexes[answer] as number) + 1;
           toolIndexes[answer] = index;
-          const call = { index, id: event.id, type: 'function', function: { name: event.name, arguments: '' } };
-          return chunk(answer, { tool_calls: [call] });
+          const called = { name: event.name, arguments: '' };
+          if (functionCall) return chunk(answer, { function_call: called });
+          return chunk(answer, { tool_calls: [{ index, id: event.id, type: 'function', function: called }] });
         }
         case 'tool-use-delta':
+          if (functionCall) return chunk(answer, { function_call: { arguments: event.json } });
           return chunk(answer, { tool_calls: [{ index: toolIndexes[answer], function: { arguments: event.json } }] });
         case 'tool-use-stop':
           return '';
         case 'usage': {
-          const { inputTokens, cachedTokens, outputTokens } = event;
-          usages[answer] = { inputTokens, cachedTokens, outputTokens };
+          const { type: _, ...usage } = event;
+          usages[answer] = usage;
           return '';
         }
         case 'stop': {
           ended += 1;
-          const finish = finishReason(event.reason);
+          const finish = finishReason(event.reason, functionCall);
           if (ended < answers) return chunk(answer, {}, { finish });
           const usage = totalUsage(usages);
           const freehold = { model: meta.model, ...meta.timing(usage.outputTokens) };

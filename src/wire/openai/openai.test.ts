@@ -164,19 +164,11 @@ describe('a bad request names the field and what was expected', () => {
   });
 
   it.each<[string, object, string]>([
-    ['tools', { tools: [{ type: 'function' }] }, 'tools'],
-    ['a tool choice', { tool_choice: 'required' }, 'tool_choice'],
     ['structured output in another server’s way', { guided_json: { type: 'object' } }, 'guided_json'],
     ['a grammar', { grammar: 'root ::= "a"' }, 'grammar'],
     ['sampling that is not done here', { mirostat: 2 }, 'mirostat'],
     ['token ids to stop at', { stop_token_ids: [2] }, 'stop_token_ids'],
     ['audio', { modalities: ['text', 'audio'] }, 'modalities'],
-    ['tool results', { messages: [user, { role: 'tool', content: 'x', tool_call_id: '1' }] }, 'messages[1].role'],
-    [
-      'tool calls',
-      { messages: [user, { role: 'assistant', content: null, tool_calls: [{}] }] },
-      'messages[1].tool_calls',
-    ],
     [
       'images',
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] },
@@ -228,7 +220,7 @@ const answer: GenerateEvent[] = [
   { type: 'tool-use-start', id: 'call_1', name: 'look' },
   { type: 'tool-use-delta', json: '{"at":1}' },
   { type: 'tool-use-stop' },
-  { type: 'usage', inputTokens: 10, cachedTokens: 4, outputTokens: 7 },
+  { type: 'usage', inputTokens: 10, cachedTokens: 4, outputTokens: 7, thinkingTokens: 2 },
   { type: 'stop', reason: 'tool-use' },
 ];
 
@@ -267,7 +259,13 @@ describe('an answer', () => {
           finish_reason: 'tool_calls',
         },
       ],
-      usage: { prompt_tokens: 10, completion_tokens: 7, total_tokens: 17, prompt_tokens_details: { cached_tokens: 4 } },
+      usage: {
+        prompt_tokens: 10,
+        completion_tokens: 7,
+        total_tokens: 17,
+        prompt_tokens_details: { cached_tokens: 4 },
+        completion_tokens_details: { reasoning_tokens: 2 },
+      },
       freehold: { model: 'm', timeToFirstTokenMs: 5, tokensPerSecond: 7 },
     });
   });
@@ -296,7 +294,10 @@ describe('an answer', () => {
     expect(chunks.at(-1).choices[0].finish_reason).toBe('tool_calls');
     expect(chunks.every((chunk) => !('usage' in chunk))).toBe(true);
     const withUsage = lines(true);
-    expect(JSON.parse(withUsage.at(-2)!)).toMatchObject({ choices: [], usage: { total_tokens: 17 } });
+    expect(JSON.parse(withUsage.at(-2)!)).toMatchObject({
+      choices: [],
+      usage: { total_tokens: 17, completion_tokens_details: { reasoning_tokens: 2 } },
+    });
     expect(JSON.parse(withUsage[0]!).usage).toBeNull();
   });
 

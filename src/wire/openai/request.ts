@@ -2,35 +2,14 @@
 // know are accepted; what it knows and cannot do is refused by name, never dropped.
 import { z } from 'zod';
 import type { FreeholdError } from '../../lib/errors.ts';
-import type { GenerateRequest, Message, TextBlock } from '../../lib/text-model.ts';
+import type { GenerateRequest } from '../../lib/text-model.ts';
 import type { ParsedRequest, RequestContext } from '../completion.ts';
 import { type GivenSchema, holdTo } from '../response-schema.ts';
 import { largestCount, samplingFields, samplingOf } from '../sampling.ts';
 import { fieldError, validate } from '../validate.ts';
-
-const textPart = z.looseObject({ type: z.literal('text'), text: z.string() });
-const otherPart = <Type extends string>(type: Type) => z.looseObject({ type: z.literal(type) });
-const part = z.discriminatedUnion('type', [
-  textPart,
-  z.looseObject({ type: z.literal('refusal'), refusal: z.string() }),
-  otherPart('image_url'),
-  otherPart('input_audio'),
-  otherPart('file'),
-]);
-const content = z.union([z.string(), z.array(part)]);
-const message = z.discriminatedUnion('role', [
-  z.looseObject({ role: z.literal('system'), content }),
-  z.looseObject({ role: z.literal('developer'), content }),
-  z.looseObject({ role: z.literal('user'), content }),
-  z.looseObject({
-    role: z.literal('assistant'),
-    content: content.nullish(),
-    tool_calls: z.array(z.unknown()).nullish(),
-    function_call: z.unknown().optional(),
-  }),
-  z.looseObject({ role: z.literal('tool'), content: z.unknown() }),
-  z.looseObject({ role: z.literal('function'), content: z.unknown() }),
-]);
+import { conversationOf, messageSchema } from './messages.ts';
+import { effort, thinkingOf } from './reasoning.ts';
+import { functionFields, type GivenChoice, type GivenFunction, mostTools, refuseTool, toolsOf } from './tools.ts';
 
 const schema = z.record(z.string(), z.unknown());
 
@@ -58,9 +37,29 @@ const othersSettings = [
   'structured_outputs',
 ];
 
-const chatSchema = z.looseObject({
+const tool = z.discriminatedUnion('type', [
+  z.looseObject({ type: z.literal('function'), function: z.looseObject(functionFields) }),
+  z.looseObject({ type: z.literal('custom') }),
+]);
+const chosen = z.looseObject({ name: z.string() });
+const toolChoice = z.union([
+  z.enum(['none', 'auto', 'required']),
+  z.discriminatedUnion('type', [
+    z.looseObject({ type: z.literal('function'), function: chosen }),
+    z.looseObject({
+      type: z.literal('allowed_tools'),
+      allowed_tools: z.looseObject({
+        mode: z.enum(['auto', 'required']),
+        tools: z.array(z.looseObject({ type: z.string(), function: chosen.nullish() })).min(1),
+      }),
+    }),
+    z.looseObject({ type: z.literal('custom') }),
+  ]),
+]);
+
+export const chatSchema = z.looseObject({
   model: z.string().min(1).max(500),
-  messages: z.array(message).min(1),
+  messages: z.array(messageSchema).min(1),
   max_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
   stop: z.union([z.string().max(1000), z.array(z.string().min(1).max(1000)).max(4)]).nullish(),
@@ -79,11 +78,16 @@ const chatSchema = z.looseObject({
       z.looseObject({ type: z.literal('json_schema'), json_schema: z.looseObject({ schema }) }),
     ])
     .nullish(),
+  reasoning_effort: effort.nullish(),
+  // whether to think, as the clients of other local servers say it
+  chat_template_kwargs: z.looseObject({ enable_thinking: z.boolean().nullish() }).nullish(),
+  tools: z.array(tool).max(mostTools).nullish(),
+  tool_choice: toolChoice.nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  // the older way to say the same
+  functions: z.array(z.looseObject(functionFields)).max(mostTools).nullish(),
+  function_call: z.union([z.enum(['none', 'auto']), chosen]).nullish(),
   // known, and refused unless they ask for nothing
-  tools: z.array(z.unknown()).nullish(),
-  tool_choice: z.unknown().optional(),
-  functions: z.array(z.unknown()).nullish(),
-  function_call: z.unknown().optional(),
   modalities: z.array(z.string()).nullish(),
   audio: z.unknown().optional(),
   web_search_options: z.unknown().optional(),
@@ -91,39 +95,33 @@ const chatSchema = z.looseObject({
 
 type Chat = z.output<typeof chatSchema>;
 
-/** A chat request, and whether its stream ends with a chunk about usage. */
+/** A chat request, and how its answer is told. */
 export interface ParsedChat extends ParsedRequest {
+  /** Whether its stream ends with a chunk about usage. */
   includeUsage: boolean;
+  /** Whether calls are told in the older way, as `function_call`. Default false. */
+  functionCall?: boolean;
 }
 
 /**
  * @param body the parsed JSON of the request
  * @throws FreeholdError invalid_request or unsupported, naming the field
  */
-export function parseChat(body: unknown, { tenant, traceId }: RequestContext): ParsedChat {
+export function parseChat(body: unknown, { tenant, traceId, files }: RequestContext): ParsedChat {
   const given = validate(chatSchema, body, 'brackets');
   refuseUnsupported(given);
-  const system: string[] = [];
-  const messages: Message[] = [];
-  given.messages.forEach((item, index) => {
-    const path = ['messages', index];
-    if (item.role === 'tool' || item.role === 'function') {
-      throw unsupported([...path, 'role'], 'Tools are not supported yet');
-    }
-    if (item.role === 'assistant' && ((item.tool_calls?.length ?? 0) > 0 || isSet(item.function_call))) {
-      throw unsupported([...path, 'tool_calls'], 'Tools are not supported yet');
-    }
-    const blocks = toBlocks(item.content, [...path, 'content']);
-    if (item.role === 'system' || item.role === 'developer') system.push(...blocks.map(({ text }) => text));
-    else if (blocks.length > 0) messages.push({ role: item.role, content: blocks });
-  });
-  if (messages.length === 0 && system.length === 0) {
-    throw fieldError('invalid_request', ['messages'], 'There is nothing to answer: every message is empty', 'brackets');
-  }
-  const request: GenerateRequest = { messages, sampling: samplingOf(given, 'brackets'), tenant, traceId };
+  const older = (given.functions?.length ?? 0) > 0;
+  const request: GenerateRequest = {
+    ...conversationOf(given.messages, files),
+    ...(older ? functionsOf(given) : givenTools(given)),
+    sampling: samplingOf(given, 'brackets'),
+    tenant,
+    traceId,
+  };
   const logprobs = logprobsOf(given);
   if (logprobs !== undefined) request.sampling = { ...request.sampling, logprobs };
-  if (system.length > 0) request.system = [{ type: 'text', text: system.join('\n\n') }];
+  const thinking = thinkingOf(given.reasoning_effort ?? switchOf(given.chat_template_kwargs?.enable_thinking));
+  if (thinking) request.thinking = thinking;
   const maxTokens = given.max_completion_tokens ?? given.max_tokens;
   if (typeof maxTokens === 'number') request.maxTokens = Math.min(maxTokens, largestCount);
   const stop = parseStop(given.stop);
@@ -136,8 +134,56 @@ export function parseChat(body: unknown, { tenant, traceId }: RequestContext): P
     includeUsage: given.stream_options?.include_usage ?? false,
     answers: given.n ?? 1,
     request,
+    ...(older && { functionCall: true }),
     ...(format && { schemaField: holdTo(request, format, 'response_format', 'brackets') }),
   };
+}
+
+/** Thinking on is as long as it takes. */
+const switchOf = (on: boolean | null | undefined) => (typeof on === 'boolean' ? (on ? 'max' : 'none') : undefined);
+
+function givenTools(given: Chat): ReturnType<typeof toolsOf> {
+  const functions = (given.tools ?? []).map((item, index): GivenFunction => {
+    if (item.type === 'custom') refuseTool('custom', ['tools', index]);
+    return { ...item.function, path: ['tools', index, 'function'] };
+  });
+  return toolsOf(functions, choiceOf(given.tool_choice), given.parallel_tool_calls);
+}
+
+function choiceOf(choice: Chat['tool_choice']): GivenChoice | undefined {
+  if (choice === null || choice === undefined) return undefined;
+  if (typeof choice === 'string') return { type: choice };
+  switch (choice.type) {
+    case 'function':
+      return { type: 'function', name: choice.function.name, path: ['tool_choice', 'function', 'name'] };
+    case 'allowed_tools': {
+      const path = ['tool_choice', 'allowed_tools', 'tools'];
+      const names = choice.allowed_tools.tools.map((item, index) => {
+        if (item.type !== 'function') refuseTool(item.type, [...path, index]);
+        if (item.function) return item.function.name;
+        throw fieldError('invalid_request', [...path, index, 'function'], 'Field required', 'brackets');
+      });
+      return { type: 'allowed', mode: choice.allowed_tools.mode, names, path };
+    }
+    case 'custom':
+      return refuseTool('custom', ['tool_choice']);
+    default:
+      return choice satisfies never;
+  }
+}
+
+/** The older way: at most one call an answer. */
+function functionsOf(given: Chat): ReturnType<typeof toolsOf> {
+  if ((given.tools?.length ?? 0) > 0) {
+    const message = 'Contradicts tools, which say the same.';
+    throw fieldError('invalid_request', ['functions'], message, 'brackets', 'Send one of the two.');
+  }
+  const functions = (given.functions ?? []).map((item, index) => ({ ...item, path: ['functions', index] }));
+  const choice = given.function_call;
+  const path = ['function_call', 'name'];
+  const wanted: GivenChoice | undefined =
+    typeof choice === 'string' ? { type: choice } : choice ? { type: 'function', name: choice.name, path } : undefined;
+  return toolsOf(functions, wanted, false);
 }
 
 /** Strict or not, the answer is held to the schema. */
@@ -158,32 +204,8 @@ function logprobsOf({ logprobs, top_logprobs: top }: Chat): number | undefined {
   throw fieldError('invalid_request', ['top_logprobs'], 'Needs logprobs to be true.', 'brackets');
 }
 
-function toBlocks(given: z.output<typeof content> | null | undefined, path: (string | number)[]): TextBlock[] {
-  if (given === null || given === undefined || given === '') return [];
-  if (typeof given === 'string') return [{ type: 'text', text: given }];
-  return given.flatMap((item, index): TextBlock[] => {
-    switch (item.type) {
-      case 'text':
-        return item.text === '' ? [] : [{ type: 'text', text: item.text }];
-      case 'refusal':
-        return [{ type: 'text', text: item.refusal }];
-      case 'image_url':
-        throw unsupported([...path, index], 'Local models cannot read images', 'Send text only.');
-      default:
-        throw unsupported([...path, index], `Parts of type '${item.type}' are not supported`, 'Send text only.');
-    }
-  });
-}
-
 function refuseUnsupported(given: Chat): void {
   const refusals: [string, boolean, string][] = [
-    ['tools', (given.tools?.length ?? 0) > 0, 'Tools are not supported yet'],
-    [
-      'tool_choice',
-      isSet(given.tool_choice) && given.tool_choice !== 'none' && given.tool_choice !== 'auto',
-      'Tools are not supported yet',
-    ],
-    ['functions', (given.functions?.length ?? 0) > 0, 'Functions are not supported'],
     ['modalities', (given.modalities ?? []).some((name) => name !== 'text'), 'Answers are text only'],
     ['audio', isSet(given.audio), 'Answers are text only'],
     ['web_search_options', isSet(given.web_search_options), 'Web search is not supported'],
