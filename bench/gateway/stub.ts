@@ -36,7 +36,7 @@ export function createStub(): Stub {
         });
       });
     } else {
-      const [everyMs, count] = prompt.match(/\d+/g)?.map(Number) as [number, number];
+      const [everyMs, count] = (prompt.match(/\d+/g) ?? []).map(Number) as [number, number];
       const startedAt = nowMs();
       for (pieces = 0; pieces < count && !signal?.aborted; pieces++) {
         await new Promise((resolve) => setTimeout(resolve, startedAt + (pieces + 1) * everyMs - nowMs()));

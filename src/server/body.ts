@@ -3,6 +3,7 @@
 import { FreeholdError } from '../lib/errors.ts';
 import { formatBytes } from '../lib/units.ts';
 import type { BodyShare } from './body-budget.ts';
+import { readChunks } from './body-chunks.ts';
 import type { AppContext } from './context.ts';
 
 /** A request of more values (numbers, strings, objects …) or deeper nesting than any honest one goes no further than here. */
@@ -33,10 +34,12 @@ export async function readJson(c: AppContext, limitBytes: number): Promise<unkno
   }
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 function parseJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = utf8.decode(bytes);
   } catch {
     throw new FreeholdError('invalid_json', 'The request body is not valid UTF-8.');
   }
@@ -66,32 +69,22 @@ async function readBytes(c: AppContext, limitBytes: number, share: BodyShare): P
     );
   const announced = Number(c.req.header('content-length') ?? 0);
   if (announced > limitBytes) throw tooLarge();
-  const body = c.req.raw.body;
-  if (!body) return new Uint8Array();
-  const reader = body.getReader();
   const chunks: Uint8Array[] = [];
   let length = 0;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      length += value.byteLength;
+  await readChunks(c, (chunk) => {
+    length += chunk.byteLength;
+    try {
       if (length > limitBytes) throw tooLarge();
       share.grow(length);
-      chunks.push(value);
-    }
-  } catch (error) {
-    if (error instanceof FreeholdError) {
+    } catch (refusal) {
+      // the room is free before the rest has come
       share.end();
       chunks.length = 0;
-      await readOn(reader);
-      throw error;
+      throw refusal;
     }
-    throw new FreeholdError('cancelled', 'The connection closed before the request was complete.');
-  } finally {
-    reader.releaseLock();
-  }
-  return Buffer.concat(chunks);
+    chunks.push(chunk);
+  });
+  return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
 }
 
 /** ` at position 17 (line 2, column 3)`, from what V8 says; its message repeats the text, so it is not passed on. */
@@ -125,21 +118,4 @@ function requireModest(root: unknown): void {
     }
     level = next;
   }
-}
-
-/** How long what follows of a body that is refused is read and dropped, in milliseconds. */
-const readOnMs = 300;
-
-/** A connection that is closed with bytes unread is reset, and the answer may be lost with it: reads on for a moment. */
-async function readOn(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
-  const endsAt = Date.now() + readOnMs;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<{ done: true }>((resolve) => {
-    timer = setTimeout(() => resolve({ done: true }), readOnMs);
-  });
-  while (Date.now() < endsAt) {
-    const { done } = await Promise.race([reader.read(), late]).catch(() => ({ done: true }));
-    if (done) break;
-  }
-  clearTimeout(timer);
 }
