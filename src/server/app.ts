@@ -10,6 +10,7 @@ import { addChatRoutes } from './routes/chat.ts';
 import { addEmbeddingRoutes } from './routes/embeddings.ts';
 import { addMessageRoutes } from './routes/messages.ts';
 import { addModelRoutes } from './routes/models.ts';
+import { addOllamaRoutes } from './routes/ollama.ts';
 import { addOperationRoutes } from './routes/operations.ts';
 import { addPageRoutes } from './routes/page.ts';
 import { addRerankRoutes } from './routes/rerank.ts';
@@ -28,6 +29,7 @@ export function createApp(services: Services): App {
   addEmbeddingRoutes(app, services);
   addRerankRoutes(app, services);
   addModelRoutes(app, services);
+  addOllamaRoutes(app, services);
   addSessionRoutes(app, services);
   addOperationRoutes(app, services);
   for (const { path, methods } of apiRoutes) {

@@ -1,6 +1,7 @@
 // What travels with a request through middleware and routes, and what the routes are given to work with.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context, Hono } from 'hono';
+import type { PullProgress } from '../hub/types.ts';
 import type { Config } from '../lib/config.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
@@ -32,6 +33,8 @@ export interface Services {
   models: ModelRegistry;
   /** Models on this machine, `default` first. */
   listModels(): Promise<ServedModel[]>;
+  /** Default: models neither come nor go through the server. */
+  hub?: ModelHub;
   signIn: SignInTokens;
   metrics: Metrics;
   logger: Logger;
@@ -43,6 +46,20 @@ export interface Services {
   stopping?: AbortSignal;
   /** How patient to be with a reader; tests are less. */
   streams?: StreamLimits;
+}
+
+/** Fetching and removing models, as src/hub does. */
+export interface ModelHub {
+  /**
+   * @param reference a name of the catalogue, or `hf:owner/repo[:quantisation]`
+   * @throws FreeholdError as `pullModel`
+   */
+  pull(
+    reference: string,
+    options: { signal: AbortSignal; onProgress: (progress: PullProgress) => void },
+  ): Promise<unknown>;
+  /** @throws FreeholdError as `removeLocalModel` */
+  remove(name: string): Promise<void>;
 }
 
 export interface StreamLimits {

@@ -9,12 +9,14 @@ import type { GenerateEvent, TextModel } from '../lib/text-model.ts';
 import {
   type AnswerMeta,
   type Completion,
+  type GenerationDurations,
   type GenerationTiming,
   type ParsedRequest,
   type StreamEncoder,
   startGathering,
 } from '../wire/completion.ts';
 import { inSchema } from '../wire/response-schema.ts';
+import { allowedModel } from './allowed-models.ts';
 import { publicError } from './answer-error.ts';
 import { generateAnswers, type OnAnswerEvent } from './answers.ts';
 import type { AppContext, Services } from './context.ts';
@@ -38,7 +40,7 @@ export interface Call {
  */
 export async function respond(c: AppContext, services: Services, call: Call): Promise<Response> {
   const { parsed } = call;
-  const model = await services.models.get(parsed.model);
+  const model = await allowedModel(c, services, parsed.model);
   const name = model.capabilities().model;
   c.var.facts.model = name;
   const release = services.models.hold(model);
@@ -49,6 +51,7 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
     model: name,
     createdSeconds: Math.floor(Date.now() / 1000),
     timing: stopwatch.timing,
+    durations: stopwatch.durations,
   };
   const finish = (error?: FreeholdError) => {
     release();
@@ -186,11 +189,14 @@ async function stream(
 interface Stopwatch {
   see(event: GenerateEvent, answer: number): void;
   timing(outputTokens: number): GenerationTiming;
+  durations(): GenerationDurations;
   readonly usage: { inputTokens: number; cachedTokens: number; outputTokens: number };
 }
 
 /** @param onGap is told the milliseconds between two pieces of the same answer */
 function createStopwatch(arrivedMs: number, onGap: (gapMs: number) => void): Stopwatch {
+  /** The model is there when the clock is made. */
+  const loadedMs = performance.now();
   let firstMs: number | undefined;
   let lastMs: number | undefined;
   /** When the last piece of each answer came. */
@@ -228,6 +234,15 @@ function createStopwatch(arrivedMs: number, onGap: (gapMs: number) => void): Sto
       return {
         timeToFirstTokenMs: firstMs === undefined ? null : rounded(firstMs - arrivedMs),
         tokensPerSecond: outputTokens < 2 || seconds <= 0 ? null : rounded((outputTokens - 1) / seconds),
+      };
+    },
+    durations() {
+      const nowMs = performance.now();
+      return {
+        totalMs: nowMs - arrivedMs,
+        loadMs: loadedMs - arrivedMs,
+        promptMs: (firstMs ?? nowMs) - loadedMs,
+        answerMs: firstMs === undefined || lastMs === undefined ? 0 : lastMs - firstMs,
       };
     },
   };

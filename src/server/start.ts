@@ -12,7 +12,7 @@ import { createKey, hasKeys } from '../store/keys.ts';
 import { openStore } from '../store/open.ts';
 import type { AdaptersThatFit } from './adapters-that-fit.ts';
 import { createApp } from './app.ts';
-import type { Services } from './context.ts';
+import type { ModelHub, Services } from './context.ts';
 import { listen, requireSafeBind } from './listen.ts';
 import { createMetrics } from './metrics.ts';
 import {
@@ -41,6 +41,7 @@ export interface RunningServer {
 /** What tests and the command line replace: where models come from and go to, and how patient the server is. */
 export interface StartParts extends Partial<Pick<ModelRegistryOptions, 'open' | 'find' | 'plan' | 'names'>> {
   listModels?: Services['listModels'];
+  hub?: ModelHub;
   streams?: Services['streams'];
   /** What models may take now; asked before each load. Default, and where it gives nothing: the host's memory. */
   memory?: () => Promise<AvailableMemory | undefined>;
@@ -81,6 +82,7 @@ export async function startServer(
       store,
       models,
       listModels: parts.listModels ?? (() => hub.listModels(models)),
+      hub: parts.hub ?? hub,
       signIn,
       metrics: createMetrics(),
       stopping: stopping.signal,
@@ -139,6 +141,13 @@ function hubParts(config: Config, memoryNow: StartParts['memory']) {
     async plan(model: ModelFile) {
       const [{ planLoad }, memory] = await Promise.all([import('../hub/plan.ts'), memoryNow?.()]);
       return planLoad(model, config, memory ? { memory } : {});
+    },
+    async pull(reference: string, options: Parameters<ModelHub['pull']>[1]) {
+      const [{ pullModel }, memory] = await Promise.all([import('../hub/pull.ts'), memoryNow?.()]);
+      return pullModel(reference, { config, ...options, ...(memory ? { memory } : {}) });
+    },
+    async remove(name: string) {
+      await (await import('../hub/models.ts')).removeLocalModel(name, config);
     },
     async names() {
       const [{ listLocalModels }, { catalogue, findInCatalogue }] = await Promise.all([

@@ -13,6 +13,19 @@ export interface AnswerMeta {
   createdSeconds: number;
   /** Measured by whoever runs the generation; asked once, at its end. */
   timing(outputTokens: number): GenerationTiming;
+  /** The same for protocols that tell how long each part took. Default: not known. */
+  durations?(): GenerationDurations;
+}
+
+/** In milliseconds, from the request's arrival. */
+export interface GenerationDurations {
+  totalMs: number;
+  /** Until the model was there. */
+  loadMs: number;
+  /** From then to the first delta: waiting in the queue, and the prompt. */
+  promptMs: number;
+  /** From the first delta to the last. */
+  answerMs: number;
 }
 
 /** Our addition to the last event and to whole answers, under `freehold`. */
