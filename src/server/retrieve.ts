@@ -3,6 +3,7 @@
 import type { ModelKind } from '../hub/types.ts';
 import type { LocalTextModel } from '../infer/client.ts';
 import { asFreeholdError, type FreeholdError } from '../lib/errors.ts';
+import { allowedModel } from './allowed-models.ts';
 import type { AppContext, Services } from './context.ts';
 import { abortWith } from './generate.ts';
 
@@ -23,7 +24,7 @@ export async function retrieve<Result extends { inputTokens: number }>(
   services: Services,
   { model: wanted, kind, operation, run, body }: Retrieval<Result>,
 ): Promise<Response> {
-  const model = await services.models.get(wanted, kind);
+  const model = await allowedModel(c, services, wanted, kind);
   const name = model.capabilities().model;
   c.var.facts.model = name;
   const release = services.models.hold(model);
