@@ -31,6 +31,27 @@ const newSecret = () => `fh_${randomBase62(40)}`;
  * @throws FreeholdError invalid_request for an empty or overlong name, an unknown role or scope, an expiry that is past
  */
 export async function createKey(store: Store, options: KeyOptions): Promise<{ id: string; key: string }> {
+  const columns = keyColumns(options);
+  const key = newSecret();
+  const id = newId('key');
+  await store.db
+    .insertInto('api_keys')
+    .values({
+      id,
+      ...columns,
+      hash: hashSecret(key),
+      prefix: key.slice(0, 8),
+      created_at: Date.now(),
+    })
+    .execute();
+  return { id, key };
+}
+
+/**
+ * What credentials of every type have in common, as columns.
+ * @throws FreeholdError invalid_request for an empty or overlong name, an unknown role or scope, an expiry that is past
+ */
+export function keyColumns(options: KeyOptions) {
   const name = options.name.trim();
   if (name.length === 0 || name.length > 100 || /[\p{Cc}]/u.test(name)) {
     throw invalid('name', 'The name of a key must have 1 to 100 characters and no control characters.');
@@ -41,22 +62,12 @@ export async function createKey(store: Store, options: KeyOptions): Promise<{ id
   const scopes = options.scopes ?? allScopes;
   requireScopes(scopes);
   requireFuture(options.expiresAt);
-  const key = newSecret();
-  const id = newId('key');
-  await store.db
-    .insertInto('api_keys')
-    .values({
-      id,
-      name,
-      role: options.role,
-      hash: hashSecret(key),
-      prefix: key.slice(0, 8),
-      created_at: Date.now(),
-      scopes: isUnlimited(scopes) ? null : JSON.stringify({ routes: scopes.routes, models: scopes.models }),
-      expires_at: options.expiresAt ?? null,
-    })
-    .execute();
-  return { id, key };
+  return {
+    name,
+    role: options.role,
+    scopes: isUnlimited(scopes) ? null : JSON.stringify({ routes: scopes.routes, models: scopes.models }),
+    expires_at: options.expiresAt ?? null,
+  };
 }
 
 /** All keys, revoked ones too, oldest first. */

@@ -1,5 +1,6 @@
 // The tables, as kysely types and as forward-only migrations. A migration, once released, is never edited: the next
-// change is a new entry. Times are milliseconds since 1970; secrets are stored only as SHA-256 in hex.
+// change is a new entry. Times are milliseconds since 1970; secrets are stored only as SHA-256 in hex, save for those that
+// are needed to verify signatures, which are encrypted.
 import type { Generated } from 'kysely';
 
 export type Role = 'admin' | 'member' | 'service';
@@ -22,6 +23,23 @@ export interface ApiKeysTable {
   previous_hash: Generated<string | null>;
   previous_until: Generated<number | null>;
   rotated_at: Generated<number | null>;
+}
+
+/** Credentials of programs that sign their requests as AWS's do; see aws-credentials.ts. */
+export interface AwsCredentialsTable {
+  id: string;
+  name: string;
+  role: Role;
+  /** `FHIA` and 16 of A-Z 2-7. */
+  access_key_id: string;
+  /** The secret access key, encrypted: `v1.` and base64url of nonce, text and tag. */
+  sealed_secret: string;
+  created_at: number;
+  last_used_at: Generated<number | null>;
+  revoked_at: Generated<number | null>;
+  /** As of the table of keys. */
+  scopes: Generated<string | null>;
+  expires_at: Generated<number | null>;
 }
 
 export interface SessionsTable {
@@ -66,6 +84,7 @@ export interface JobsTable {
 
 export interface Schema {
   api_keys: ApiKeysTable;
+  aws_credentials: AwsCredentialsTable;
   sessions: SessionsTable;
   jobs: JobsTable;
 }
@@ -122,5 +141,19 @@ export const migrations: readonly (readonly string[])[] = [
     'alter table api_keys add column previous_until integer',
     'alter table api_keys add column rotated_at integer',
     'create unique index api_keys_by_previous_hash on api_keys (previous_hash) where previous_hash is not null',
+  ],
+  [
+    `create table aws_credentials (
+       id text primary key,
+       name text not null,
+       role text not null check (role in ('admin', 'member', 'service')),
+       access_key_id text not null unique,
+       sealed_secret text not null,
+       created_at integer not null,
+       last_used_at integer,
+       revoked_at integer,
+       scopes text,
+       expires_at integer
+     )`,
   ],
 ];
