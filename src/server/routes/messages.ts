@@ -1,6 +1,8 @@
 // `POST /v1/messages` and `POST /v1/messages/count_tokens`.
-import { messageBody, messageStream } from '../../wire/anthropic/answer.ts';
+import { messageBody } from '../../wire/anthropic/answer.ts';
 import { parseCountTokens, parseMessages } from '../../wire/anthropic/request.ts';
+import { messageStream } from '../../wire/anthropic/stream.ts';
+import { allowedModel } from '../allowed-models.ts';
 import { readJson } from '../body.ts';
 import type { App, AppContext, Services } from '../context.ts';
 import { abortWith, respond } from '../generate.ts';
@@ -14,13 +16,13 @@ export function addMessageRoutes(app: App, services: Services): void {
     return respond(c, services, {
       parsed,
       idPrefix: 'msg',
-      body: ([completion], meta) => messageBody(completion, meta),
-      encoder: messageStream,
+      body: ([completion], meta) => messageBody(completion, meta, parsed.thoughts),
+      encoder: (meta) => messageStream(meta, parsed.thoughts),
     });
   });
   app.post('/v1/messages/count_tokens', async (c) => {
     const { model, request } = parseCountTokens(await readJson(c, bodyLimitBytes), requestContext(c));
-    const loaded = await services.models.get(model);
+    const loaded = await allowedModel(c, services, model);
     c.var.facts.model = loaded.name;
     const release = services.models.hold(loaded);
     const { abort, done } = abortWith(c.req.raw.signal, services.stopping);

@@ -1,71 +1,32 @@
-// `POST /v1/messages`: what a request may hold, and how it becomes a canonical one. Pure. Fields it does not know are
-// accepted, as new SDK releases add some; what it knows and cannot do is refused by name, never dropped.
-import { z } from 'zod';
-import type { FreeholdError } from '../../lib/errors.ts';
+// `POST /v1/messages`: how a request becomes a canonical one. What it may hold is `schema.ts`. Pure. Fields it does not
+// know are accepted, as new SDK releases add some; what it knows and cannot do is refused by name, never dropped.
 import type { Block, GenerateRequest, Message, TextBlock } from '../../lib/text-model.ts';
 import type { ParsedRequest, RequestContext } from '../completion.ts';
 import { type GivenSchema, holdTo } from '../response-schema.ts';
-import { largestCount, samplingFields, samplingOf } from '../sampling.ts';
-import { fieldError, validate } from '../validate.ts';
+import { largestCount, samplingOf } from '../sampling.ts';
+import { validate } from '../validate.ts';
+import { blocksOf } from './blocks.ts';
+import { invalid, type Path, unsupported } from './errors-at.ts';
+import { countTokensSchema, type GivenMessage, type GivenPrompt, messagesSchema } from './schema.ts';
+import { holdsResults, type Thoughts, thinkingOf } from './thinking.ts';
+import { requirePairs } from './tool-turns.ts';
+import { toolsOf } from './tools.ts';
 
-const textBlock = z.looseObject({ type: z.literal('text'), text: z.string() });
-/** Blocks that are known, and refused or left out further down; the rest is an error that lists these names. */
-const otherBlock = <Type extends string>(type: Type) => z.looseObject({ type: z.literal(type) });
-const block = z.discriminatedUnion('type', [
-  textBlock,
-  otherBlock('image'),
-  otherBlock('document'),
-  otherBlock('search_result'),
-  otherBlock('thinking'),
-  otherBlock('redacted_thinking'),
-  otherBlock('tool_use'),
-  otherBlock('tool_result'),
-  otherBlock('server_tool_use'),
-  otherBlock('web_search_tool_result'),
-]);
-const message = z.looseObject({
-  role: z.enum(['user', 'assistant']),
-  content: z.union([z.string(), z.array(block)]),
-});
-
-const outputFormat = z.looseObject({ type: z.literal('json_schema'), schema: z.record(z.string(), z.unknown()) });
-
-const prompt = {
-  model: z.string().min(1).max(500),
-  messages: z.array(message).min(1),
-  system: z.union([z.string(), z.array(textBlock)]).nullish(),
-  tools: z.array(z.unknown()).nullish(),
-  tool_choice: z.looseObject({ type: z.enum(['auto', 'any', 'tool', 'none']) }).nullish(),
-  thinking: z.looseObject({ type: z.enum(['enabled', 'disabled', 'adaptive']) }).nullish(),
-  output_config: z.looseObject({ format: outputFormat.nullish() }).nullish(),
-  // where the beta had it
-  output_format: outputFormat.nullish(),
-  mcp_servers: z.array(z.unknown()).nullish(),
-};
-
-const countTokensSchema = z.looseObject(prompt);
-
-type Prompt = z.output<typeof countTokensSchema>;
-
-const messagesSchema = z.looseObject({
-  ...prompt,
-  max_tokens: z.int().min(1),
-  stop_sequences: z.array(z.string().min(1).max(1000)).max(64).nullish(),
-  stream: z.boolean().nullish(),
-  temperature: z.number().min(0).max(1).nullish(),
-  // beyond temperature, top_p and top_k they are ours
-  ...samplingFields,
-  metadata: z.looseObject({ user_id: z.string().nullish() }).nullish(),
-});
+export interface ParsedMessages extends ParsedRequest {
+  /** What the answer shows of the model's thoughts. */
+  thoughts: Thoughts;
+}
 
 /**
  * @param body the parsed JSON of the request
  * @throws FreeholdError invalid_request or unsupported, naming the field
  */
-export function parseMessages(body: unknown, context: RequestContext): ParsedRequest {
+export function parseMessages(body: unknown, context: RequestContext): ParsedMessages {
   const given = validate(messagesSchema, body, 'dots');
+  const { thinking, thoughts } = thinkingOf(given, given.max_tokens);
   const request: GenerateRequest = {
     ...parsePrompt(given, context),
+    thinking,
     maxTokens: Math.min(given.max_tokens, largestCount),
     sampling: samplingOf(given, 'dots'),
   };
@@ -76,6 +37,7 @@ export function parseMessages(body: unknown, context: RequestContext): ParsedReq
     model: given.model,
     stream: given.stream ?? false,
     request,
+    thoughts,
     ...(format && { schemaField: holdTo(request, format, String(format.path[0]), 'dots') }),
   };
 }
@@ -83,86 +45,90 @@ export function parseMessages(body: unknown, context: RequestContext): ParsedReq
 /** `POST /v1/messages/count_tokens`: the prompt's part of a request. */
 export function parseCountTokens(body: unknown, context: RequestContext): { model: string; request: GenerateRequest } {
   const given = validate(countTokensSchema, body, 'dots');
-  return { model: given.model, request: parsePrompt(given, context) };
+  const { thinking } = thinkingOf(given, undefined);
+  return { model: given.model, request: { ...parsePrompt(given, context), thinking } };
 }
 
-function parsePrompt(given: Prompt, { tenant, traceId }: RequestContext): GenerateRequest {
+function parsePrompt(given: GivenPrompt, context: RequestContext): GenerateRequest {
   refuseUnsupported(given);
-  const last = given.messages.length - 1;
-  const messages = given.messages.map(({ role, content }, index): Message => {
-    const path = ['messages', index, 'content'];
-    const blocks =
-      typeof content === 'string' ? textOf(content) : content.flatMap((item, at) => toBlock(item, [...path, at]));
-    const empty = content.length === 0;
-    if (empty && !(index === last && role === 'assistant')) {
-      throw fieldError(
-        'invalid_request',
-        path,
-        'Messages must not be empty, save for a final assistant message',
-        'dots',
-      );
-    }
-    return { role, content: blocks };
-  });
-  // what is left without content, such as a turn of thoughts only, is no turn; the engine joins neighbours of one role
-  const turns = messages.filter((turn) => turn.content.length > 0);
-  const request: GenerateRequest = { messages: turns, tenant, traceId };
-  const system = systemText(given.system);
+  requirePairs(given.messages);
+  const { tenant, traceId } = context;
+  const request: GenerateRequest = { messages: turnsOf(given.messages, context), ...toolsOf(given), tenant, traceId };
+  const system = [systemText(given.system), ...systemMessages(given.messages)].filter(Boolean).join('\n\n');
   if (system !== '') request.system = [{ type: 'text', text: system }];
   return request;
 }
 
-function textOf(text: string): TextBlock[] {
-  return text === '' ? [] : [{ type: 'text', text }];
+function turnsOf(given: readonly GivenMessage[], context: RequestContext): Message[] {
+  const last = given.length - 1;
+  // the turn being answered begins with the last thing a user said that is not a tool's result
+  const asked = given.findLastIndex(({ role, content }) => role === 'user' && !holdsResults(content));
+  const turns = given.map(({ role, content }, index): Message | undefined => {
+    const path = ['messages', index, 'content'];
+    if (content.length === 0 && !(index === last && role === 'assistant')) {
+      throw invalid(path, 'Messages must not be empty, save for a final assistant message');
+    }
+    if (role === 'system') return undefined;
+    if (typeof content === 'string') return { role, content: textOf(content) };
+    const blockContext = { role, files: context.files, keepThoughts: index > asked };
+    const blocks = content.flatMap((block, at) => blocksOf(block, [...path, at], blockContext));
+    return { role, content: resultsFirst(blocks) };
+  });
+  // what is left without content, such as a turn of thoughts only, is no turn; the engine joins neighbours of one role
+  const kept = turns.filter((turn): turn is Message => turn?.content.some(({ type }) => type !== 'thinking') ?? false);
+  if (kept.length === 0) throw invalid(['messages'], 'There is nothing to answer: no message says anything.');
+  return kept;
 }
 
-function systemText(system: Prompt['system']): string {
+/** What a user says beside the results of tools comes after them, as templates have it. */
+function resultsFirst(blocks: Block[]): Block[] {
+  const results = blocks.filter(({ type }) => type === 'tool-result');
+  return results.length === 0 ? blocks : [...results, ...blocks.filter(({ type }) => type !== 'tool-result')];
+}
+
+const textOf = (text: string): TextBlock[] => (text === '' ? [] : [{ type: 'text', text }]);
+
+function systemText(system: GivenPrompt['system']): string {
   if (typeof system === 'string') return system;
-  return (system ?? []).map(({ text }) => text).join('\n\n');
+  return (system ?? [])
+    .map(({ text }) => text)
+    .filter((text) => !accounting.test(text))
+    .join('\n\n');
 }
 
-function toBlock(item: z.output<typeof block>, path: (string | number)[]): Block[] {
-  switch (item.type) {
-    case 'text':
-      if (item.text === '') throw fieldError('invalid_request', [...path, 'text'], 'Must not be empty', 'dots');
-      return [{ type: 'text', text: item.text }];
-    case 'thinking':
-    case 'redacted_thinking':
-      // thoughts of earlier turns are not part of the prompt, here as at the vendor
-      return [];
-    case 'image':
-      throw unsupported(path, 'Local models cannot read images', 'Send text only.');
-    case 'document':
-    case 'search_result':
-      throw unsupported(path, `Blocks of type '${item.type}' are not supported yet`, 'Send the text in a text block.');
-    default:
-      throw unsupported(path, `Tools are not supported yet, and so are no blocks of type '${item.type}'`);
+/**
+ * A line for the vendor's own accounting that Claude Code puts before the system text. It is no instruction, and differs
+ * from request to request: as part of the prompt it would keep the prefix cache from ever being of use.
+ */
+const accounting = /^x-anthropic-billing-header:[^\n]*$/;
+
+/** System text amid the conversation: templates know one place for it, before all messages. */
+function systemMessages(messages: readonly GivenMessage[]): string[] {
+  const lastUser = messages.findLastIndex(({ role, content }) => role === 'user' && !holdsResults(content));
+  return messages.flatMap(({ role, content, clear_at: until }, index) => {
+    if (role !== 'system' || (until === 'next_user_message' && index < lastUser)) return [];
+    if (typeof content === 'string') return [content];
+    return content.map((block, at) => {
+      if (block.type === 'text') return block.text;
+      throw invalid(['messages', index, 'content', at], 'System messages hold text only.');
+    });
+  });
+}
+
+function refuseUnsupported(given: GivenPrompt): void {
+  const refused = (field: string, message: string, path: Path = [field]) => unsupported(path, message, 'Leave it out.');
+  if (given.mcp_servers && given.mcp_servers.length > 0) throw refused('mcp_servers', 'MCP servers are not called.');
+  if (given.container !== undefined && given.container !== null) {
+    throw refused('container', 'There are no containers and no skills here.');
   }
 }
 
-function refuseUnsupported(given: Prompt): void {
-  if (given.tools && given.tools.length > 0)
-    throw unsupported(['tools'], 'Tools are not supported yet', 'Leave them out.');
-  if (given.tool_choice?.type === 'any' || given.tool_choice?.type === 'tool') {
-    throw unsupported(['tool_choice'], 'Tools are not supported yet', 'Leave it out.');
-  }
-  if (given.mcp_servers && given.mcp_servers.length > 0)
-    throw unsupported(['mcp_servers'], 'MCP servers are not supported');
-  if (given.thinking?.type === 'enabled') {
-    throw unsupported(['thinking', 'type'], 'Thinking is not supported yet', "Leave it out, or send 'disabled'.");
-  }
-}
-
-function schemaOf({ output_config: config, output_format: older }: Prompt): GivenSchema | undefined {
+function schemaOf({ output_config: config, output_format: older }: GivenPrompt): GivenSchema | undefined {
   const newer = config?.format;
   if (newer && older) {
     const message = 'Contradicts output_config.format, which takes its place.';
-    throw fieldError('invalid_request', ['output_format'], message, 'dots', 'Send one of the two.');
+    throw invalid(['output_format'], message, 'Send one of the two.');
   }
   if (newer) return { schema: newer.schema, path: ['output_config', 'format', 'schema'] };
   return older ? { schema: older.schema, path: ['output_format', 'schema'] } : undefined;
-}
-
-function unsupported(path: (string | number)[], message: string, hint?: string): FreeholdError {
-  return fieldError('unsupported', path, `${message}.`, 'dots', hint);
 }
