@@ -8,6 +8,7 @@ export type OnAnswerEvent = (event: GenerateEvent, answer: number) => void;
 /**
  * Generates `count` answers. Each has its own seed: the request's, and those that follow it. The others begin once the
  * first is under way, so that a request that cannot be answered is refused once, and its prompt is already known.
+ * @param asked what they all answer; or, where that is not the same for all, what each of them does, seeds included
  * @param signal aborting ends all of them, as does the failure of one
  * @param onEvent called for each event, at once; no more after a failure
  * @returns when all have ended
@@ -15,13 +16,14 @@ export type OnAnswerEvent = (event: GenerateEvent, answer: number) => void;
  */
 export async function generateAnswers(
   model: TextModel,
-  request: GenerateRequest,
+  asked: GenerateRequest | readonly GenerateRequest[],
   count: number,
   signal: AbortSignal,
   onEvent: OnAnswerEvent,
 ): Promise<void> {
+  const requestOf = (answer: number) => (isList(asked) ? (asked[answer] as GenerateRequest) : withSeed(asked, answer));
   if (count === 1) {
-    for await (const event of model.generate(request, signal)) onEvent(event, 0);
+    for await (const event of model.generate(requestOf(0), signal)) onEvent(event, 0);
     return;
   }
   const abort = new AbortController();
@@ -31,7 +33,7 @@ export async function generateAnswers(
   const run = async (answer: number): Promise<void> => {
     let others: Promise<void>[] = [];
     try {
-      for await (const event of model.generate(withSeed(request, answer), abort.signal)) {
+      for await (const event of model.generate(requestOf(answer), abort.signal)) {
         if (abort.signal.aborted) continue;
         onEvent(event, answer);
         if (answer === 0 && event.type === 'start') {
@@ -52,6 +54,9 @@ export async function generateAnswers(
   }
   if (failures.length > 0) throw failures[0];
 }
+
+const isList = (asked: GenerateRequest | readonly GenerateRequest[]): asked is readonly GenerateRequest[] =>
+  Array.isArray(asked);
 
 function withSeed(request: GenerateRequest, answer: number): GenerateRequest {
   const seed = request.sampling?.seed;

@@ -15,7 +15,7 @@ import {
   type StreamEncoder,
   startGathering,
 } from '../wire/completion.ts';
-import { inSchema } from '../wire/response-schema.ts';
+import { inRequest } from '../wire/places.ts';
 import { allowedModel } from './allowed-models.ts';
 import { publicError } from './answer-error.ts';
 import { generateAnswers, type OnAnswerEvent } from './answers.ts';
@@ -45,7 +45,11 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
   c.var.facts.model = name;
   const release = services.models.hold(model);
   const { abort, done } = abortWith(c.req.raw.signal, services.stopping);
-  const stopwatch = createStopwatch(c.var.arrivedMs, services.metrics.gapsOf(name));
+  const stopwatch = createStopwatch(
+    c.var.arrivedMs,
+    services.metrics.gapsOf(name),
+    (parsed.answers ?? 1) / (parsed.prompts ?? 1),
+  );
   const meta: AnswerMeta = {
     id: newId(call.idPrefix),
     model: name,
@@ -117,12 +121,12 @@ async function generate(
 ): Promise<void> {
   if (signal.aborted) throw new FreeholdError('cancelled', 'The caller went away.');
   try {
-    await generateAnswers(model, parsed.request, parsed.answers ?? 1, signal, (event, answer) => {
+    await generateAnswers(model, parsed.requests ?? parsed.request, parsed.answers ?? 1, signal, (event, answer) => {
       stopwatch.see(event, answer);
       onEvent(event, answer);
     });
   } catch (error) {
-    throw inSchema(error, parsed.schemaField);
+    throw inRequest(error, parsed);
   }
 }
 
@@ -193,8 +197,11 @@ interface Stopwatch {
   readonly usage: { inputTokens: number; cachedTokens: number; outputTokens: number };
 }
 
-/** @param onGap is told the milliseconds between two pieces of the same answer */
-function createStopwatch(arrivedMs: number, onGap: (gapMs: number) => void): Stopwatch {
+/**
+ * @param onGap is told the milliseconds between two pieces of the same answer
+ * @param answersPerPrompt so many answers share a prompt, and those after them the next
+ */
+function createStopwatch(arrivedMs: number, onGap: (gapMs: number) => void, answersPerPrompt: number): Stopwatch {
   /** The model is there when the clock is made. */
   const loadedMs = performance.now();
   let firstMs: number | undefined;
@@ -203,6 +210,8 @@ function createStopwatch(arrivedMs: number, onGap: (gapMs: number) => void): Sto
   const pieceMs: number[] = [];
   /** Output tokens of each answer, as far as known. */
   const outputs: number[] = [];
+  /** Prompts, as told last, by the first answer to each. */
+  const inputs: { inputTokens: number; cachedTokens: number }[] = [];
   const usage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
   const rounded = (value: number) => Math.round(value * 10) / 10;
   const setOutput = (answer: number, tokens: number) => {
@@ -214,9 +223,11 @@ function createStopwatch(arrivedMs: number, onGap: (gapMs: number) => void): Sto
     see(event, answer) {
       if (event.type === 'start' || event.type === 'usage') {
         // several answers share one prompt
-        if (answer === 0) {
-          usage.inputTokens = event.inputTokens;
-          usage.cachedTokens = event.cachedTokens;
+        if (answer % answersPerPrompt === 0) {
+          const before = inputs[answer];
+          usage.inputTokens += event.inputTokens - (before?.inputTokens ?? 0);
+          usage.cachedTokens += event.cachedTokens - (before?.cachedTokens ?? 0);
+          inputs[answer] = event;
         }
         if (event.type === 'usage') setOutput(answer, event.outputTokens);
       } else if (event.type !== 'stop') {

@@ -2,6 +2,7 @@
 // encoder that turns events into the text of a stream. Pure; knows no protocol and no clock.
 import type { FreeholdError } from '../lib/errors.ts';
 import type { Block, GeneratedToken, GenerateEvent, GenerateRequest, StopReason, Usage } from '../lib/text-model.ts';
+import type { RequestPlaces } from './places.ts';
 
 /** What the server knows about an answer and the model does not. */
 export interface AnswerMeta {
@@ -36,15 +37,17 @@ export interface GenerationTiming {
   tokensPerSecond: number | null;
 }
 
-/** A parsed request: what to generate, with which model, and how to answer. */
-export interface ParsedRequest {
+/** A parsed request: what to generate, with which model, and how to answer; and where its parts stand, for errors. */
+export interface ParsedRequest extends RequestPlaces {
   model: string;
   stream: boolean;
   request: GenerateRequest;
   /** How many answers, each generated for itself. Default 1. */
   answers?: number;
-  /** Place of the answer's schema in the request, as the protocol spells it. */
-  schemaField?: string;
+  /** What each answer answers, where it is not always the same: as many for each of several prompts. */
+  requests?: readonly GenerateRequest[];
+  /** How many prompts those are. Default 1. */
+  prompts?: number;
 }
 
 /** A file that the caller uploaded, as far as a request can use it. */
