@@ -1,25 +1,28 @@
 // Renders a conversation with the chat template in the model's metadata and keeps apart what the template wrote from
-// what people wrote: only the template's own text may become control tokens. A `<|im_end|>` in a message stays text.
+// what people and tools wrote: only the template's own text may become control tokens. A `<|im_end|>` in a message, in a
+// tool's description or in its result stays text.
 //
-// How: each text goes into the template as a marker (private-use characters and a random number); the rendered string
-// is then cut at the markers. Templates that trim what they are given are found out by a trial and obeyed. A template is
+// How: each text goes into the template as a marker (chat-template-marks.ts); the rendered string is then cut at the
+// markers. What templates do with their input is found out by trials and obeyed (chat-template-habits.ts). A template is
 // a program that came with the model: it has a deadline.
-import { randomBytes } from 'node:crypto';
 import { Template } from '@huggingface/jinja';
 import { FreeholdError } from '../../lib/errors.ts';
-import type { Block, GenerateRequest, Message } from '../../lib/text-model.ts';
+import type { GenerateRequest } from '../../lib/text-model.ts';
+import { findHabits, type Habits, type RunTemplate, type TemplateExtras } from './chat-template-habits.ts';
+import { Markers, type PromptPiece } from './chat-template-marks.ts';
+import { templateTurns, toolsOf } from './chat-template-turns.ts';
 import { DeadlineError, withinDeadline } from './deadline.ts';
+import { templateTool } from './tools/describe.ts';
+import type { AnswerSyntax, ThinkingSyntax } from './tools/syntax.ts';
 
-/** A stretch of the prompt. Control tokens are recognised only in `template` pieces. */
-export interface PromptPiece {
-  origin: 'template' | 'text';
-  text: string;
-}
+export type { PromptPiece } from './chat-template-marks.ts';
 
 export interface ChatTemplate {
+  /** How the model writes calls of tools and thoughts into its answers. */
+  readonly syntax: AnswerSyntax;
   /**
-   * @throws FreeholdError invalid_request when the template refuses the conversation, model_failed when it takes more
-   * than 2 s over it, unsupported for images
+   * @throws FreeholdError invalid_request when the template refuses the conversation, or a result of a tool has no call;
+   * model_failed when it takes more than 2 s over it, unsupported for images
    */
   render(request: GenerateRequest): PromptPiece[];
 }
@@ -32,11 +35,6 @@ const transcript = `{% for message in messages %}{% if message['role'] == 'syste
 
 /** Some 20 us a message are usual. */
 const deadlineMs = 2000;
-
-interface TemplateMessage {
-  role: 'system' | 'user' | 'assistant';
-  content: string;
-}
 
 /**
  * @param source the template in the model's metadata, if any
@@ -59,7 +57,7 @@ export function createChatTemplate(
       { cause },
     );
   }
-  const run = (messages: TemplateMessage[]) => {
+  const run: RunTemplate = (messages, { tools = [], switches } = {}) => {
     try {
       return withinDeadline(deadlineMs, () =>
         template.render({
@@ -67,8 +65,9 @@ export function createChatTemplate(
           add_generation_prompt: true,
           bos_token: specials.bos,
           eos_token: specials.eos,
-          tools: null,
+          tools: tools.length > 0 ? tools : null,
           documents: null,
+          ...switches,
         }),
       );
     } catch (cause) {
@@ -76,16 +75,18 @@ export function createChatTemplate(
       throw cause;
     }
   };
-  const habits = findHabits(run);
+  const habits = findHabits(run, source);
 
   return {
+    syntax: habits.syntax,
     render(request) {
-      const marker = new Markers();
-      const mark = (text: string) => marker.add(habits.trims ? text.trim() : text);
-      const { messages, prefill } = flatten(request, habits.knowsSystem);
+      const markers = new Markers();
       let rendered: string;
+      let prefill: string;
       try {
-        rendered = run(messages.map(({ role, content }) => ({ role, content: mark(content) })));
+        const turns = templateTurns(request, habits, markers);
+        prefill = turns.prefill;
+        rendered = run(turns.messages, extrasOf(request, habits, markers));
       } catch (cause) {
         if (cause instanceof FreeholdError) throw cause;
         throw new FreeholdError(
@@ -98,11 +99,40 @@ export function createChatTemplate(
           },
         );
       }
-      const pieces = marker.split(rendered);
+      const pieces = markers.split(rendered);
+      closeThought(pieces, request, prefill, habits);
       if (prefill !== '') pieces.push({ origin: 'text', text: prefill });
       return pieces;
     },
   };
+}
+
+/**
+ * Whether a prompt ends within a thought, so that the answer begins as one.
+ * @param thinking of the model; undefined: it never does
+ */
+export function opensThought(pieces: readonly PromptPiece[], thinking: ThinkingSyntax | undefined): boolean {
+  const last = pieces.at(-1);
+  return thinking !== undefined && last?.origin === 'template' && last.text.trimEnd().endsWith(thinking.open);
+}
+
+function extrasOf(request: GenerateRequest, habits: Habits, markers: Markers): TemplateExtras {
+  const { tools, thinkingSwitch } = habits;
+  const { thinking } = request;
+  return {
+    ...(tools === 'template' && { tools: toolsOf(request).map((tool) => templateTool(tool, markers)) }),
+    ...(thinking && thinkingSwitch && { switches: { [thinkingSwitch]: thinking.type === 'enabled' } }),
+  };
+}
+
+/** Where nothing is to be thought, the thought is over before it began: as templates that know a switch write it. */
+function closeThought(pieces: PromptPiece[], request: GenerateRequest, prefill: string, habits: Habits): void {
+  const { thinking } = habits.syntax;
+  if (!thinking || (request.thinking?.type !== 'disabled' && prefill === '')) return;
+  if (opensThought(pieces, thinking)) pieces.push({ origin: 'template', text: thinking.cut });
+  else if (request.thinking?.type === 'disabled' && !habits.thinkingSwitch) {
+    pieces.push({ origin: 'template', text: `${thinking.open}\n${thinking.cut}` });
+  }
 }
 
 const tooSlow = (messages: number, cause: DeadlineError) =>
@@ -111,107 +141,3 @@ const tooSlow = (messages: number, cause: DeadlineError) =>
     `The chat template of the model takes longer than ${deadlineMs / 1000} s for a conversation of ${messages} ${messages === 1 ? 'message' : 'messages'}.`,
     { cause, hint: 'Use another build of the model, or one of the catalogue.' },
   );
-
-/** What a template does with its input, found by rendering a trial conversation. */
-function findHabits(run: (messages: TemplateMessage[]) => string): { trims: boolean; knowsSystem: boolean } {
-  const attempt = (messages: TemplateMessage[]) => {
-    try {
-      return run(messages);
-    } catch (error) {
-      if (error instanceof FreeholdError) throw error;
-      return undefined;
-    }
-  };
-  const plain = attempt([{ role: 'user', content: '  trial of spaces  ' }]) ?? '';
-  const system = attempt([
-    { role: 'system', content: 'trial of system' },
-    { role: 'user', content: 'x' },
-  ]);
-  return {
-    trims: plain.includes('trial of spaces') && !plain.includes('  trial of spaces  '),
-    knowsSystem: system?.includes('trial of system') ?? false,
-  };
-}
-
-/** Merges neighbours of one role, moves the system text where the template takes it, and takes off a final assistant turn, which the model continues. */
-function flatten(request: GenerateRequest, knowsSystem: boolean): { messages: TemplateMessage[]; prefill: string } {
-  const messages: TemplateMessage[] = [];
-  for (const message of request.messages) {
-    const content = textOf(message);
-    const last = messages.at(-1);
-    if (last && last.role === message.role) last.content += `\n\n${content}`;
-    else messages.push({ role: message.role, content });
-  }
-  const system = (request.system ?? []).map(({ text }) => text).join('\n\n');
-  const prefill = messages.at(-1)?.role === 'assistant' ? (messages.pop() as TemplateMessage).content : '';
-  if (system !== '') {
-    const first = messages.find(({ role }) => role === 'user');
-    if (knowsSystem || !first) messages.unshift({ role: 'system', content: system });
-    else first.content = `${system}\n\n${first.content}`;
-  }
-  return { messages, prefill };
-}
-
-/** A person's blocks (a document, then a question) stand on lines of their own; a model's go on where they stopped. */
-function textOf(message: Message): string {
-  const texts = message.content.map((block) => blockText(block)).filter((text) => text !== '');
-  return texts.join(message.role === 'user' ? '\n' : '');
-}
-
-function blockText(block: Block): string {
-  switch (block.type) {
-    case 'text':
-      return block.text;
-    case 'document':
-      return `${block.title ? `${block.title}\n\n` : ''}${block.text}\n`;
-    case 'thinking':
-      // what the model thought in an earlier turn is not shown to it again
-      return '';
-    case 'image':
-      throw new FreeholdError('unsupported', 'This model reads text only; the request holds an image.', {
-        field: 'messages',
-      });
-    case 'tool-use':
-    case 'tool-result':
-      throw new FreeholdError(
-        'unsupported',
-        'This release does not call tools yet; the request holds a tool call or its result.',
-        { field: 'messages' },
-      );
-    default:
-      return block satisfies never;
-  }
-}
-
-/** Stand-ins for texts: unguessable, so that no text can pass for one. */
-class Markers {
-  readonly #nonce = randomBytes(9).toString('hex');
-  readonly #texts: string[] = [];
-
-  add(text: string): string {
-    this.#texts.push(text);
-    return `\u{f0000}${this.#nonce}:${this.#texts.length - 1}\u{f0001}`;
-  }
-
-  /** @throws FreeholdError unsupported when a text is not in the rendering as it was given */
-  split(rendered: string): PromptPiece[] {
-    const parts = rendered.split(new RegExp(`\u{f0000}${this.#nonce}:(\\d+)\u{f0001}`, 'u'));
-    if (parts.some((part, i) => i % 2 === 0 && /[\u{f0000}\u{f0001}]/u.test(part))) {
-      throw new FreeholdError(
-        'unsupported',
-        'The chat template of this model rewrites messages in a way Freehold does not follow.',
-        {
-          hint: 'Use another build of the model, or one of the catalogue.',
-        },
-      );
-    }
-    return parts
-      .map(
-        (part, i): PromptPiece =>
-          i % 2 === 0
-            ? { origin: 'template', text: part }
-            : { origin: 'text', text: this.#texts[Number(part)] as string },
-      )
-      .filter(({ text }) => text !== '');
-  }
-}

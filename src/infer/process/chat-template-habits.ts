@@ -1,0 +1,177 @@
+// What a chat template does with its input, found by rendering trial conversations when the model is loaded: whether it
+// trims, whether it knows a system turn, tools, calls, results and thoughts, and in which shape it wants them. Trials are
+// marked as requests are, so a template that rewrites what it is given is found out here.
+// Knows nothing of requests.
+import { FreeholdError } from '../../lib/errors.ts';
+import { Markers, type PromptPiece } from './chat-template-marks.ts';
+import { jsonText, type TemplateTool, templateTool } from './tools/describe.ts';
+import { isTrained, thinkingSyntaxOf, toolSyntaxOf } from './tools/family.ts';
+import type { AnswerSyntax, ToolSyntax } from './tools/syntax.ts';
+
+/** A call in OpenAI's shape, which chat templates expect. */
+export interface TemplateCall {
+  /** Nine letters and digits, as Mistral's templates want. */
+  id: string;
+  type: 'function';
+  function: { name: string; arguments: unknown };
+}
+
+export interface TemplateMessage {
+  role: 'system' | 'user' | 'assistant' | 'tool';
+  content: string;
+  /** What the model thought before this turn. */
+  reasoning_content?: string;
+  /** Never empty: templates ask only whether it is there. */
+  tool_calls?: TemplateCall[];
+  /** Of results: which call they answer, and the tool's name. */
+  tool_call_id?: string;
+  name?: string;
+}
+
+export interface TemplateExtras {
+  tools?: readonly TemplateTool[];
+  /** Variables of the template's own, such as `enable_thinking`. */
+  switches?: Readonly<Record<string, boolean>>;
+}
+
+/** @throws Error whatever the template raises; FreeholdError model_failed when it takes too long */
+export type RunTemplate = (messages: readonly TemplateMessage[], extras?: TemplateExtras) => string;
+
+export interface Habits {
+  /** It trims texts: markers would not be, so texts are trimmed before. */
+  trims: boolean;
+  knowsSystem: boolean;
+  syntax: AnswerSyntax;
+  /** Whether it writes tools, calls and results itself, the arguments given as one or the other; otherwise we do. */
+  tools: 'template' | 'ours';
+  calls: 'object' | 'string' | 'ours';
+  results: 'template' | 'ours';
+  /** Several calls may stand in one turn. Otherwise each gets a turn, its result after it. */
+  severalCalls: boolean;
+  /** A person's turn may follow results. Otherwise its text goes with the last result. */
+  textAfterResults: boolean;
+  /** Results stand where JSON is expected. */
+  resultsAsJson: boolean;
+  /** The variable that turns thinking on and off. */
+  thinkingSwitch: string | undefined;
+}
+
+const tool = {
+  name: 'trial_tool',
+  description: 'A trial of tools.',
+  inputSchema: {
+    type: 'object',
+    properties: { trial_place: { type: 'string', description: 'A trial of places.' } },
+    required: ['trial_place'],
+  },
+};
+const question: TemplateMessage = { role: 'user', content: 'x' };
+/** What Qwen 3 and SmolLM3 call it, then Granite and DeepSeek. */
+const switches = ['enable_thinking', 'thinking'];
+
+/**
+ * @param source the template, where the model came with one
+ * @throws FreeholdError model_failed when a trial takes too long
+ */
+export function findHabits(run: RunTemplate, source: string | undefined): Habits {
+  const plain = (messages: TemplateMessage[], extras?: TemplateExtras) => attempt(() => run(messages, extras)) ?? '';
+  const spaces = plain([{ role: 'user', content: '  trial of spaces  ' }]);
+  const system = plain([{ role: 'system', content: 'trial of system' }, question]);
+  const thinkingSwitch = switches.find(
+    (name) => plain([question], { switches: { [name]: true } }) !== plain([question], { switches: { [name]: false } }),
+  );
+  const thinks = plain([question], thinkingSwitch ? { switches: { [thinkingSwitch]: true } } : {});
+  const { toolSyntax, ...tools } = findToolHabits(run, source);
+  return {
+    trims: spaces.includes('trial of spaces') && !spaces.includes('  trial of spaces  '),
+    knowsSystem: system.includes('trial of system'),
+    syntax: { tools: toolSyntax, thinking: thinkingSyntaxOf(source, thinks) },
+    thinkingSwitch,
+    ...tools,
+  };
+}
+
+type ToolHabits = Omit<Habits, 'trims' | 'knowsSystem' | 'syntax' | 'thinkingSwitch'> & { toolSyntax: ToolSyntax };
+
+function findToolHabits(run: RunTemplate, source: string | undefined): ToolHabits {
+  /** Undefined where the template refuses, or rewrites what it is given: then we write it. */
+  const marked = (make: (markers: Markers) => TemplateMessage[]): Made | undefined => {
+    const markers = new Markers();
+    const pieces = attempt(() => markers.split(run(make(markers), { tools: [templateTool(tool, markers)] })));
+    return pieces && { text: pieces.map(({ text }) => text).join(''), texts: textsOf(pieces) };
+  };
+  const ours = (toolSyntax: ToolSyntax): ToolHabits => ({
+    toolSyntax,
+    tools: 'ours',
+    calls: 'ours',
+    results: 'ours',
+    severalCalls: false,
+    textAfterResults: false,
+    resultsAsJson: false,
+  });
+  const told = marked(() => [question]);
+  const isTold = [tool.name, tool.description, 'trial_place', 'A trial of places.'].every((text) =>
+    told?.texts.has(text),
+  );
+  if (!isTold) return ours(toolSyntaxOf(source, {}, tool.name));
+
+  const [written] = (['object', 'string'] as const).flatMap((shape) => {
+    const made = marked((m) => [question, calling(m, shape)]);
+    // as JSON, and not as JSON within a string of JSON
+    return made?.texts.has(tool.name) && /"trial_place": ?"trial value"/.test(made.text) ? [{ shape, made }] : [];
+  });
+  const toolSyntax = toolSyntaxOf(source, { tools: told?.text, call: written?.made.text }, tool.name);
+  if (!isTrained(toolSyntax)) return ours(toolSyntax);
+
+  const calls = written?.shape ?? 'ours';
+  const called = (m: Markers) => (calls === 'ours' ? { ...question, role: 'assistant' as const } : calling(m, calls));
+  const results = marked((m) => [question, called(m), result(m)]);
+  const after = marked((m) => [question, called(m), result(m), { role: 'user', content: m.text('trial after') }]);
+  const several = marked((m) => [question, calling(m, calls, 'value_a', 'value_b'), result(m), result(m, 1)]);
+  return {
+    toolSyntax,
+    tools: 'template',
+    calls,
+    results: results?.texts.has('trial of result 0') ? 'template' : 'ours',
+    severalCalls: calls !== 'ours' && ['value_a', 'value_b'].every((text) => several?.texts.has(text)),
+    textAfterResults: after?.texts.has('trial after') ?? false,
+    resultsAsJson: /: ?trial of result 0[,}]/.test(results?.text ?? ''),
+  };
+}
+
+/** A trial's rendering, and the texts in it. */
+interface Made {
+  text: string;
+  texts: Set<string>;
+}
+
+/** A turn with one call for each value. */
+function calling(markers: Markers, shape: Habits['calls'], ...values: string[]): TemplateMessage {
+  const calls = (values.length > 0 ? values : ['trial value']).map((value, i): TemplateCall => {
+    const given = markers.json({ trial_place: value });
+    return {
+      id: `trial000${i}`,
+      type: 'function',
+      function: { name: markers.text(tool.name), arguments: shape === 'string' ? jsonText(given) : given },
+    };
+  });
+  return { role: 'assistant', content: '', tool_calls: calls };
+}
+
+function result(markers: Markers, i = 0): TemplateMessage {
+  const content = markers.text(`trial of result ${i}`);
+  return { role: 'tool', content, tool_call_id: `trial000${i}`, name: markers.text(tool.name) };
+}
+
+const textsOf = (pieces: readonly PromptPiece[]) =>
+  new Set(pieces.filter(({ origin }) => origin === 'text').map(({ text }) => text));
+
+/** Undefined where the template raises an error, or rewrites what it is given. */
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof FreeholdError && error.code !== 'unsupported') throw error;
+    return undefined;
+  }
+}
