@@ -24,6 +24,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   { path: '/v1/messages', methods: ['POST'], protocol: 'anthropic', scope: 'chat' },
   { path: '/v1/messages/count_tokens', methods: ['POST'], protocol: 'anthropic', scope: 'chat' },
   { path: '/v1/chat/completions', methods: ['POST'], protocol: 'openai', scope: 'chat' },
+  { path: '/v1/completions', methods: ['POST'], protocol: 'openai', scope: 'chat' },
   { path: '/v1/embeddings', methods: ['POST'], protocol: 'openai', scope: 'embeddings' },
   { path: '/v1/rerank', methods: ['POST'], protocol: 'shared', scope: 'rerank' },
   { path: '/v1/models', methods: ['GET', 'HEAD'], protocol: 'shared', scope: 'models' },

@@ -7,6 +7,7 @@ import { authenticated } from './auth.ts';
 import type { App, AppEnv, Services } from './context.ts';
 import { guard } from './guard.ts';
 import { addChatRoutes } from './routes/chat.ts';
+import { addCompletionRoutes } from './routes/completions.ts';
 import { addEmbeddingRoutes } from './routes/embeddings.ts';
 import { addMessageRoutes } from './routes/messages.ts';
 import { addModelRoutes } from './routes/models.ts';
@@ -26,6 +27,7 @@ export function createApp(services: Services): App {
 
   addMessageRoutes(app, services);
   addChatRoutes(app, services);
+  addCompletionRoutes(app, services);
   addEmbeddingRoutes(app, services);
   addRerankRoutes(app, services);
   addModelRoutes(app, services);

@@ -12,7 +12,7 @@ import { type AnswerMeta, type Completion, type StreamEncoder, totalUsage } from
 import { openaiErrorBody } from './errors.ts';
 
 /** @param functionCall whether calls are told in the older way */
-function finishReason(reason: StopReason, functionCall = false): string {
+export function finishReason(reason: StopReason, functionCall = false): string {
   switch (reason) {
     case 'end-turn':
     case 'stop-sequence':

@@ -1,41 +1,17 @@
 // `POST /v1/chat/completions`: what a request may hold, and how it becomes a canonical one. Pure. Fields it does not
 // know are accepted; what it knows and cannot do is refused by name, never dropped.
 import { z } from 'zod';
-import type { FreeholdError } from '../../lib/errors.ts';
 import type { GenerateRequest } from '../../lib/text-model.ts';
 import type { ParsedRequest, RequestContext } from '../completion.ts';
 import { type GivenSchema, holdTo } from '../response-schema.ts';
 import { largestCount, samplingFields, samplingOf } from '../sampling.ts';
 import { fieldError, validate } from '../validate.ts';
+import { isSet, mostAnswers, parseStop, refuseByName, stopStrings } from './limits.ts';
 import { conversationOf, messageSchema } from './messages.ts';
 import { effort, thinkingOf } from './reasoning.ts';
 import { functionFields, type GivenChoice, type GivenFunction, mostTools, refuseTool, toolsOf } from './tools.ts';
 
 const schema = z.record(z.string(), z.unknown());
-
-/** Most answers to one request. */
-const mostAnswers = 32;
-
-/** Settings of other local servers that change the answer, and are not done here. */
-const othersSettings = [
-  'min_tokens',
-  'best_of',
-  'use_beam_search',
-  'stop_token_ids',
-  'bad_words',
-  'allowed_token_ids',
-  'prompt_logprobs',
-  'mirostat',
-  'dynatemp_range',
-  'xtc_probability',
-  'grammar',
-  'json_schema',
-  'guided_json',
-  'guided_regex',
-  'guided_choice',
-  'guided_grammar',
-  'structured_outputs',
-];
 
 const tool = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('function'), function: z.looseObject(functionFields) }),
@@ -62,7 +38,7 @@ export const chatSchema = z.looseObject({
   messages: z.array(messageSchema).min(1),
   max_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
-  stop: z.union([z.string().max(1000), z.array(z.string().min(1).max(1000)).max(4)]).nullish(),
+  stop: stopStrings,
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
   temperature: z.number().min(0).max(2).nullish(),
@@ -111,9 +87,10 @@ export function parseChat(body: unknown, { tenant, traceId, files }: RequestCont
   const given = validate(chatSchema, body, 'brackets');
   refuseUnsupported(given);
   const older = (given.functions?.length ?? 0) > 0;
+  const { toolFields, ...tools } = older ? functionsOf(given) : givenTools(given);
   const request: GenerateRequest = {
     ...conversationOf(given.messages, files),
-    ...(older ? functionsOf(given) : givenTools(given)),
+    ...tools,
     sampling: samplingOf(given, 'brackets'),
     tenant,
     traceId,
@@ -135,6 +112,7 @@ export function parseChat(body: unknown, { tenant, traceId, files }: RequestCont
     answers: given.n ?? 1,
     request,
     ...(older && { functionCall: true }),
+    ...(toolFields && { toolFields }),
     ...(format && { schemaField: holdTo(request, format, 'response_format', 'brackets') }),
   };
 }
@@ -205,37 +183,9 @@ function logprobsOf({ logprobs, top_logprobs: top }: Chat): number | undefined {
 }
 
 function refuseUnsupported(given: Chat): void {
-  const refusals: [string, boolean, string][] = [
+  refuseByName(given, [
     ['modalities', (given.modalities ?? []).some((name) => name !== 'text'), 'Answers are text only'],
     ['audio', isSet(given.audio), 'Answers are text only'],
     ['web_search_options', isSet(given.web_search_options), 'Web search is not supported'],
-    ...othersSettings.map((field): [string, boolean, string] => [
-      field,
-      asksForSomething(field, given[field]),
-      structured.test(field) ? 'Structured output is asked for with response_format' : 'Not supported',
-    ]),
-  ];
-  for (const [field, refused, message] of refusals) {
-    if (refused) throw unsupported([field], message, 'Leave it out.');
-  }
-}
-
-const structured = /^guided_|^grammar$|^json_schema$|^structured_outputs$/;
-
-/** Clients send what they know, turned off, too. */
-function asksForSomething(field: string, value: unknown): boolean {
-  if (Array.isArray(value)) return value.length > 0;
-  const nothing = field === 'best_of' ? 1 : 0;
-  return isSet(value) && value !== nothing && value !== false && value !== '';
-}
-
-const isSet = (value: unknown) => value !== undefined && value !== null;
-
-function unsupported(path: (string | number)[], message: string, hint?: string): FreeholdError {
-  return fieldError('unsupported', path, `${message}.`, 'brackets', hint);
-}
-
-function parseStop(stop: Chat['stop']): string[] {
-  if (typeof stop === 'string') return stop === '' ? [] : [stop];
-  return stop ?? [];
+  ]);
 }

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { FreeholdError } from '../../lib/errors.ts';
 import type { GenerateRequest, Tool } from '../../lib/text-model.ts';
-import { fieldError } from '../validate.ts';
+import { fieldError, fieldName } from '../validate.ts';
 
 type Path = readonly (string | number)[];
 
@@ -39,14 +39,15 @@ export type GivenChoice =
 
 /**
  * @param choice undefined: the vendor's default, which is auto where there are functions
- * @returns the fields of the canonical request that tell of tools; none where there are no functions
+ * @returns the fields of the canonical request that tell of tools, and where each one's schema stands; nothing where
+ *   there are no functions
  * @throws FreeholdError invalid_request for two functions of one name, and for a choice of what is not there
  */
 export function toolsOf(
   functions: readonly GivenFunction[],
   choice: GivenChoice | undefined,
   parallel: boolean | null | undefined,
-): Pick<GenerateRequest, 'tools' | 'toolChoice' | 'parallelToolCalls'> {
+): Pick<GenerateRequest, 'tools' | 'toolChoice' | 'parallelToolCalls'> & { toolFields?: string[] } {
   const names = new Set<string>();
   for (const { name, path } of functions) {
     if (names.has(name)) throw invalid([...path, 'name'], `There are two functions called "${name}".`);
@@ -62,8 +63,10 @@ export function toolsOf(
   if (choice?.type === 'function') known(choice.name, choice.path);
   if (choice?.type === 'allowed') for (const name of choice.names) known(name, choice.path);
   const allowed = choice?.type === 'allowed' ? new Set(choice.names) : names;
+  const shown = functions.filter(({ name }) => allowed.has(name));
   return {
-    tools: functions.filter(({ name }) => allowed.has(name)).map(canonicalTool),
+    tools: shown.map(canonicalTool),
+    toolFields: shown.map(({ path }) => fieldName([...path, 'parameters'], 'brackets')),
     ...(choice && { toolChoice: canonicalChoice(choice) }),
     ...(parallel === false && { parallelToolCalls: false }),
   };
