@@ -1,5 +1,5 @@
-// Who is asking. One resolver for every form of auth: `x-api-key`, `Authorization: Bearer`, the session cookie, and
-// nobody in particular where auth is off. Routes see only a Principal.
+// Who is asking. One resolver for every form of auth: `x-api-key`, `Authorization: Bearer`, a signature (SigV4), the
+// session cookie, and nobody in particular where auth is off. Routes see only a Principal.
 import { getCookie } from 'hono/cookie';
 import { createMiddleware } from 'hono/factory';
 import { FreeholdError } from '../lib/errors.ts';
@@ -9,12 +9,13 @@ import { findSession } from '../store/sessions.ts';
 import { apiRouteOf, isApiPath } from './api-paths.ts';
 import type { AppContext, AppEnv, Principal, Services } from './context.ts';
 import { mayUse, requireAdmin, requireArea } from './roles.ts';
+import { isSignedRequest, resolveSigV4 } from './sigv4-principal.ts';
 
 export const sessionCookie = 'freehold_session';
 
 /**
- * @throws FreeholdError unauthorized without valid credentials; forbidden for a cookie that another site makes a
- * browser send
+ * @throws FreeholdError unauthorized without valid credentials; signature_invalid; forbidden for a cookie that another
+ * site makes a browser send
  */
 export async function resolvePrincipal(c: AppContext, services: Services): Promise<Principal> {
   const presented = presentedKey(c);
@@ -22,6 +23,7 @@ export async function resolvePrincipal(c: AppContext, services: Services): Promi
     requireSameOrigin(c);
     return { tenant: 'local', keyId: undefined, name: 'local', role: 'admin', scopes: allScopes, via: 'open' };
   }
+  if (!presented && isSignedRequest(c)) return resolveSigV4(c, services);
   if (presented !== undefined) {
     const key = await findKey(services.store, presented);
     if (!key) {

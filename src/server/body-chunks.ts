@@ -13,7 +13,12 @@ const readOnMs = 300;
  *   a connection that is closed with bytes unread is reset, and the answer may be lost with it
  * @throws what `onChunk` throws; FreeholdError cancelled when the connection closes before the end
  */
-export function readChunks(c: AppContext, onChunk: (chunk: Uint8Array) => void): Promise<void> {
+export async function readChunks(c: AppContext, onChunk: (chunk: Uint8Array) => void): Promise<void> {
+  const known = c.var.body;
+  if (known) {
+    c.set('body', undefined);
+    return onChunk(known);
+  }
   const incoming = c.env?.incoming;
   return incoming ? readIncoming(incoming, onChunk) : readWebStream(c.req.raw.body, onChunk);
 }

@@ -34,6 +34,21 @@ export async function readJson(c: AppContext, limitBytes: number): Promise<unkno
   }
 }
 
+/**
+ * Reads the body to verify what was signed, and leaves it for whoever reads it next.
+ * @throws FreeholdError as `readJson`, save what is about JSON
+ */
+export async function readBody(c: AppContext, limitBytes: number): Promise<Uint8Array> {
+  const share = c.var.bodies.begin();
+  try {
+    const bytes = await readBytes(c, limitBytes, share);
+    c.set('body', bytes);
+    return bytes;
+  } finally {
+    share.end();
+  }
+}
+
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 function parseJson(bytes: Uint8Array): unknown {

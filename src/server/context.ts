@@ -83,6 +83,8 @@ export interface AppEnv {
     principal: Principal;
     /** `performance.now()` at arrival. */
     arrivedMs: number;
+    /** The body, where it was read before the route was called: to verify a signature. */
+    body?: Uint8Array | undefined;
     /** The room for bodies that are being read. */
     bodies: BodyBudget;
     /** Facts for the request's log line and metrics. */
