@@ -222,10 +222,10 @@ const smollm3 = `{%- if enable_thinking is not defined %}{% set enable_thinking 
 {%- if messages[0].role == 'system' %}{% set system = messages[0].content %}{% set messages = messages[1:] %}{% endif %}
 {{- '<|im_start|>system\\n## Metadata\\n\\nReasoning Mode: ' + mode + '\\n\\n## Custom Instructions\\n\\n' }}
 {%- if system %}{{ system + '\\n\\n' }}{% endif %}
-{%- if tools %}
-{{- '### Tools\\n\\nSignatures within <tools></tools>:\\n\\n<tools>\\n' }}
-{%- for tool in tools %}{{ tool | string + '\\n' }}{% endfor %}
-{{- '</tools>\\n\\nAnswer with JSON within <tool_call></tool_call>:\\n<tool_call>\\n{"name": <function-name>, "arguments": <args-json-object>}\\n</tool_call>\\n\\n' }}
+{%- if xml_tools or python_tools %}
+{%- set ns = namespace(listed='### Tools\\n\\nSignatures within <tools></tools>:\\n\\n<tools>\\n') %}
+{%- for tool in xml_tools[:] %}{% set ns.listed = ns.listed ~ (tool | string) ~ '\\n' %}{% endfor %}
+{{- ns.listed + '</tools>\\n\\nAnswer with JSON within <tool_call></tool_call>:\\n<tool_call>\\n{"name": <function-name>, "arguments": <args-json-object>}\\n</tool_call>\\n\\n' }}
 {%- endif %}
 {{- '<|im_end|>\\n' }}
 {%- for message in messages %}

@@ -3,8 +3,9 @@
 // marked as requests are, so a template that rewrites what it is given is found out here.
 // Knows nothing of requests.
 import { FreeholdError } from '../../lib/errors.ts';
+import type { Tool } from '../../lib/text-model.ts';
 import { Markers, type PromptPiece } from './chat-template-marks.ts';
-import { jsonText, type TemplateTool, templateTool } from './tools/describe.ts';
+import { jsonText, templateTool } from './tools/describe.ts';
 import { isTrained, thinkingSyntaxOf, toolSyntaxOf } from './tools/family.ts';
 import type { AnswerSyntax, ToolSyntax } from './tools/syntax.ts';
 
@@ -28,14 +29,20 @@ export interface TemplateMessage {
   name?: string;
 }
 
-export interface TemplateExtras {
-  tools?: readonly TemplateTool[];
-  /** Variables of the template's own, such as `enable_thinking`. */
-  switches?: Readonly<Record<string, boolean>>;
-}
+/**
+ * @param variables of the template's own, such as `tools` or `enable_thinking`
+ * @throws Error whatever the template raises; FreeholdError model_failed when it takes too long
+ */
+export type RunTemplate = (
+  messages: readonly TemplateMessage[],
+  variables?: Readonly<Record<string, unknown>>,
+) => string;
 
-/** @throws Error whatever the template raises; FreeholdError model_failed when it takes too long */
-export type RunTemplate = (messages: readonly TemplateMessage[], extras?: TemplateExtras) => string;
+/** Where a template looks for tools, and whether it wants each as a text of JSON. */
+export interface ToolVariable {
+  name: string;
+  asText: boolean;
+}
 
 export interface Habits {
   /** It trims texts: markers would not be, so texts are trimmed before. */
@@ -43,9 +50,11 @@ export interface Habits {
   knowsSystem: boolean;
   syntax: AnswerSyntax;
   /** Whether it writes tools, calls and results itself, the arguments given as one or the other; otherwise we do. */
-  tools: 'template' | 'ours';
+  tools: ToolVariable | 'ours';
   calls: 'object' | 'string' | 'ours';
   results: 'template' | 'ours';
+  /** The system text stands in prompts with results, too. */
+  systemInLoops: boolean;
   /** Several calls may stand in one turn. Otherwise each gets a turn, its result after it. */
   severalCalls: boolean;
   /** A person's turn may follow results. Otherwise its text goes with the last result. */
@@ -68,19 +77,26 @@ const tool = {
 const question: TemplateMessage = { role: 'user', content: 'x' };
 /** What Qwen 3 and SmolLM3 call it, then Granite and DeepSeek. */
 const switches = ['enable_thinking', 'thinking'];
+/** What nearly all want, then SmolLM3. */
+const toolVariables: readonly ToolVariable[] = [
+  { name: 'tools', asText: false },
+  { name: 'tools', asText: true },
+  { name: 'xml_tools', asText: true },
+];
 
 /**
  * @param source the template, where the model came with one
  * @throws FreeholdError model_failed when a trial takes too long
  */
 export function findHabits(run: RunTemplate, source: string | undefined): Habits {
-  const plain = (messages: TemplateMessage[], extras?: TemplateExtras) => attempt(() => run(messages, extras)) ?? '';
+  const plain = (messages: TemplateMessage[], variables?: Record<string, unknown>) =>
+    attempt(() => run(messages, variables)) ?? '';
   const spaces = plain([{ role: 'user', content: '  trial of spaces  ' }]);
   const system = plain([{ role: 'system', content: 'trial of system' }, question]);
   const thinkingSwitch = switches.find(
-    (name) => plain([question], { switches: { [name]: true } }) !== plain([question], { switches: { [name]: false } }),
+    (name) => plain([question], { [name]: true }) !== plain([question], { [name]: false }),
   );
-  const thinks = plain([question], thinkingSwitch ? { switches: { [thinkingSwitch]: true } } : {});
+  const thinks = plain([question], thinkingSwitch ? { [thinkingSwitch]: true } : {});
   const { toolSyntax, ...tools } = findToolHabits(run, source);
   return {
     trims: spaces.includes('trial of spaces') && !spaces.includes('  trial of spaces  '),
@@ -95,48 +111,68 @@ type ToolHabits = Omit<Habits, 'trims' | 'knowsSystem' | 'syntax' | 'thinkingSwi
 
 function findToolHabits(run: RunTemplate, source: string | undefined): ToolHabits {
   /** Undefined where the template refuses, or rewrites what it is given: then we write it. */
-  const marked = (make: (markers: Markers) => TemplateMessage[]): Made | undefined => {
+  const marked = (variable: ToolVariable, make: (markers: Markers) => TemplateMessage[]): Made | undefined => {
     const markers = new Markers();
-    const pieces = attempt(() => markers.split(run(make(markers), { tools: [templateTool(tool, markers)] })));
+    const pieces = attempt(() => markers.split(run(make(markers), givenTools(variable, [tool], markers))));
     return pieces && { text: pieces.map(({ text }) => text).join(''), texts: textsOf(pieces) };
   };
-  const ours = (toolSyntax: ToolSyntax): ToolHabits => ({
-    toolSyntax,
-    tools: 'ours',
-    calls: 'ours',
-    results: 'ours',
-    severalCalls: false,
-    textAfterResults: false,
-    resultsAsJson: false,
+  const [told] = toolVariables.flatMap((variable) => {
+    const made = marked(variable, () => [question]);
+    const isWhole = [tool.description, 'trial_place', 'A trial of places.'].every((text) => made?.texts.has(text));
+    return made && isWhole && made.text.includes(`"name": "${tool.name}"`) ? [{ variable, made }] : [];
   });
-  const told = marked(() => [question]);
-  const isTold = [tool.name, tool.description, 'trial_place', 'A trial of places.'].every((text) =>
-    told?.texts.has(text),
-  );
-  if (!isTold) return ours(toolSyntaxOf(source, {}, tool.name));
+  if (!told) return ours(toolSyntaxOf(source, {}, tool.name));
 
+  const trial = (make: (markers: Markers) => TemplateMessage[]) => marked(told.variable, make);
   const [written] = (['object', 'string'] as const).flatMap((shape) => {
-    const made = marked((m) => [question, calling(m, shape)]);
+    const made = trial((m) => [question, calling(m, shape)]);
     // as JSON, and not as JSON within a string of JSON
     return made?.texts.has(tool.name) && /"trial_place": ?"trial value"/.test(made.text) ? [{ shape, made }] : [];
   });
-  const toolSyntax = toolSyntaxOf(source, { tools: told?.text, call: written?.made.text }, tool.name);
+  const toolSyntax = toolSyntaxOf(source, { tools: told.made.text, call: written?.made.text }, tool.name);
   if (!isTrained(toolSyntax)) return ours(toolSyntax);
 
   const calls = written?.shape ?? 'ours';
   const called = (m: Markers) => (calls === 'ours' ? { ...question, role: 'assistant' as const } : calling(m, calls));
-  const results = marked((m) => [question, called(m), result(m)]);
-  const after = marked((m) => [question, called(m), result(m), { role: 'user', content: m.text('trial after') }]);
-  const several = marked((m) => [question, calling(m, calls, 'value_a', 'value_b'), result(m), result(m, 1)]);
+  const results = trial((m) => [question, called(m), result(m)]);
+  const loop = trial((m) => [{ role: 'system', content: m.text('trial of system') }, question, called(m), result(m)]);
+  const after = trial((m) => [question, called(m), result(m), { role: 'user', content: m.text('trial after') }]);
+  const several = trial((m) => [question, calling(m, calls, 'value_a', 'value_b'), result(m), result(m, 1)]);
   return {
     toolSyntax,
-    tools: 'template',
+    tools: told.variable,
     calls,
     results: results?.texts.has('trial of result 0') ? 'template' : 'ours',
+    systemInLoops: loop?.texts.has('trial of system') ?? false,
     severalCalls: calls !== 'ours' && ['value_a', 'value_b'].every((text) => several?.texts.has(text)),
     textAfterResults: after?.texts.has('trial after') ?? false,
     resultsAsJson: /: ?trial of result 0[,}]/.test(results?.text ?? ''),
   };
+}
+
+/** Of templates that know no tools, or of a family that is not known: they see nothing but text. */
+function ours(toolSyntax: ToolSyntax): ToolHabits {
+  return {
+    toolSyntax,
+    tools: 'ours',
+    calls: 'ours',
+    results: 'ours',
+    systemInLoops: true,
+    severalCalls: false,
+    textAfterResults: false,
+    resultsAsJson: false,
+  };
+}
+
+/** Tools as the template looks for them; nothing where there are none. */
+export function givenTools(
+  { name, asText }: ToolVariable,
+  tools: readonly Tool[],
+  markers: Markers,
+): Record<string, unknown> {
+  if (tools.length === 0) return {};
+  const given = tools.map((each) => templateTool(each, markers));
+  return { [name]: asText ? given.map(jsonText) : given };
 }
 
 /** A trial's rendering, and the texts in it. */

@@ -45,7 +45,9 @@ export function templateTurns(request: GenerateRequest, habits: Habits, markers:
   const system = write.system((request.system ?? []).map(({ text }) => text).join('\n\n'), toolsOf(request));
   if (system !== '') {
     const first = messages.find(({ role }) => role === 'user');
-    if (habits.knowsSystem || !first) messages.unshift({ role: 'system', content: system });
+    const isLoop = messages.some(({ role }) => role === 'tool');
+    if ((habits.knowsSystem && (habits.systemInLoops || !isLoop)) || !first)
+      messages.unshift({ role: 'system', content: system });
     else first.content = `${system}\n\n${first.content}`;
   }
   return { messages, prefill };

@@ -8,11 +8,10 @@
 import { Template } from '@huggingface/jinja';
 import { FreeholdError } from '../../lib/errors.ts';
 import type { GenerateRequest } from '../../lib/text-model.ts';
-import { findHabits, type Habits, type RunTemplate, type TemplateExtras } from './chat-template-habits.ts';
+import { findHabits, givenTools, type Habits, type RunTemplate } from './chat-template-habits.ts';
 import { Markers, type PromptPiece } from './chat-template-marks.ts';
 import { templateTurns, toolsOf } from './chat-template-turns.ts';
 import { DeadlineError, withinDeadline } from './deadline.ts';
-import { templateTool } from './tools/describe.ts';
 import type { AnswerSyntax, ThinkingSyntax } from './tools/syntax.ts';
 
 export type { PromptPiece } from './chat-template-marks.ts';
@@ -57,7 +56,7 @@ export function createChatTemplate(
       { cause },
     );
   }
-  const run: RunTemplate = (messages, { tools = [], switches } = {}) => {
+  const run: RunTemplate = (messages, variables) => {
     try {
       return withinDeadline(deadlineMs, () =>
         template.render({
@@ -65,9 +64,9 @@ export function createChatTemplate(
           add_generation_prompt: true,
           bos_token: specials.bos,
           eos_token: specials.eos,
-          tools: tools.length > 0 ? tools : null,
+          tools: null,
           documents: null,
-          ...switches,
+          ...variables,
         }),
       );
     } catch (cause) {
@@ -86,7 +85,7 @@ export function createChatTemplate(
       try {
         const turns = templateTurns(request, habits, markers);
         prefill = turns.prefill;
-        rendered = run(turns.messages, extrasOf(request, habits, markers));
+        rendered = run(turns.messages, variablesOf(request, habits, markers));
       } catch (cause) {
         if (cause instanceof FreeholdError) throw cause;
         throw new FreeholdError(
@@ -116,12 +115,12 @@ export function opensThought(pieces: readonly PromptPiece[], thinking: ThinkingS
   return thinking !== undefined && last?.origin === 'template' && last.text.trimEnd().endsWith(thinking.open);
 }
 
-function extrasOf(request: GenerateRequest, habits: Habits, markers: Markers): TemplateExtras {
+function variablesOf(request: GenerateRequest, habits: Habits, markers: Markers): Record<string, unknown> {
   const { tools, thinkingSwitch } = habits;
   const { thinking } = request;
   return {
-    ...(tools === 'template' && { tools: toolsOf(request).map((tool) => templateTool(tool, markers)) }),
-    ...(thinking && thinkingSwitch && { switches: { [thinkingSwitch]: thinking.type === 'enabled' } }),
+    ...(tools !== 'ours' && givenTools(tools, toolsOf(request), markers)),
+    ...(thinking && thinkingSwitch && { [thinkingSwitch]: thinking.type === 'enabled' }),
   };
 }
 
