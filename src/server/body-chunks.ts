@@ -14,7 +14,7 @@ const readOnMs = 300;
  * @throws what `onChunk` throws; FreeholdError cancelled when the connection closes before the end
  */
 export async function readChunks(c: AppContext, onChunk: (chunk: Uint8Array) => void): Promise<void> {
-  const known = c.var.body;
+  const known = c.get('body');
   if (known) {
     c.set('body', undefined);
     return onChunk(known);

@@ -26,7 +26,7 @@ export async function readJson(c: AppContext, limitBytes: number): Promise<unkno
       },
     );
   }
-  const share = c.var.bodies.begin();
+  const share = c.get('bodies').begin();
   try {
     return parseJson(await readBytes(c, limitBytes, share));
   } finally {
@@ -39,7 +39,7 @@ export async function readJson(c: AppContext, limitBytes: number): Promise<unkno
  * @throws FreeholdError as `readJson`, save what is about JSON
  */
 export async function readBody(c: AppContext, limitBytes: number): Promise<Uint8Array> {
-  const share = c.var.bodies.begin();
+  const share = c.get('bodies').begin();
   try {
     const bytes = await readBytes(c, limitBytes, share);
     c.set('body', bytes);

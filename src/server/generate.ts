@@ -19,6 +19,7 @@ import { inRequest } from '../wire/places.ts';
 import { allowedModel } from './allowed-models.ts';
 import { publicError } from './answer-error.ts';
 import { generateAnswers, type OnAnswerEvent } from './answers.ts';
+import { abortWithCaller } from './caller.ts';
 import type { AppContext, Services } from './context.ts';
 import { createEventStream } from './event-stream.ts';
 import { report } from './guard.ts';
@@ -42,11 +43,13 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
   const { parsed } = call;
   const model = await allowedModel(c, services, parsed.model);
   const name = model.capabilities().model;
-  c.var.facts.model = name;
+  const facts = c.get('facts');
+  const arrivedMs = c.get('arrivedMs');
+  facts.model = name;
   const release = services.models.hold(model);
-  const { abort, done } = abortWith(c.req.raw.signal, services.stopping);
+  const { abort, done } = abortWithCaller(c, services);
   const stopwatch = createStopwatch(
-    c.var.arrivedMs,
+    arrivedMs,
     services.metrics.gapsOf(name),
     (parsed.answers ?? 1) / (parsed.prompts ?? 1),
   );
@@ -61,7 +64,7 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
     release();
     done();
     const { timeToFirstTokenMs, tokensPerSecond } = stopwatch.timing(stopwatch.usage.outputTokens);
-    Object.assign(c.var.facts, {
+    Object.assign(facts, {
       inputTokens: stopwatch.usage.inputTokens,
       outputTokens: stopwatch.usage.outputTokens,
       ...(timeToFirstTokenMs === null ? {} : { timeToFirstTokenMs }),
@@ -71,7 +74,7 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
       ...stopwatch.usage,
       model: name,
       operation: 'chat',
-      durationMs: performance.now() - c.var.arrivedMs,
+      durationMs: performance.now() - arrivedMs,
       errorCode: error?.code,
       timeToFirstTokenMs,
       tokensPerSecond,
@@ -181,7 +184,7 @@ async function stream(
       out.end();
       report(c, services, abort.signal.aborted && !services.stopping?.aborted ? 499 : 200);
     });
-  c.var.facts.streaming = true;
+  c.get('facts').streaming = true;
   const contentType = encoder.contentType ?? 'text/event-stream; charset=utf-8';
   const headers = { 'content-type': contentType, 'x-accel-buffering': 'no' };
   if (!outgoing) return c.body(out.readable(), 200, headers);

@@ -7,7 +7,7 @@ import { isLoopback } from '../lib/loopback.ts';
 import { answerError } from './answer-error.ts';
 import { routeOf } from './api-paths.ts';
 import { createBodyBudget } from './body-budget.ts';
-import type { AppContext, AppEnv, Services } from './context.ts';
+import type { AppContext, AppEnv, Principal, RequestFacts, Services } from './context.ts';
 import { isExpectedEnd } from './stopping.ts';
 
 /** The page loads nothing from elsewhere and runs no inline script. */
@@ -23,12 +23,12 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-const securityHeaders: Record<string, string> = {
+const securityHeaders = Object.entries({
   'content-security-policy': contentSecurityPolicy,
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin',
-};
+});
 
 /** All bodies together may be as large as so many of the largest. */
 const largestBodiesAtOnce = 4;
@@ -40,17 +40,18 @@ export const guard = (services: Services) => {
     c.set('requestId', requestId);
     c.set('bodies', bodies);
     c.set('arrivedMs', performance.now());
-    c.set('facts', {});
+    const facts: RequestFacts = {};
+    c.set('facts', facts);
     c.header('request-id', requestId);
     c.header('x-request-id', requestId);
-    for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
+    for (const [name, value] of securityHeaders) c.header(name, value);
     if (isLoopback(services.config.host) && !isLoopback(hostName(c))) {
       c.res = answerError(c, services, wrongHost(services.config.host));
     } else {
       await next();
     }
     // a stream reports at its own end
-    if (!c.var.facts.streaming) report(c, services, c.res.status);
+    if (!facts.streaming) report(c, services, c.res.status);
   });
 };
 
@@ -71,8 +72,8 @@ function wrongHost(bound: string): FreeholdError {
 
 /** One log line and the metrics of an answered request. Never a prompt, never a key. */
 export function report(c: AppContext, services: Services, status: number): void {
-  const { requestId, arrivedMs, facts, principal } = c.var;
-  const durationMs = performance.now() - arrivedMs;
+  const facts = c.get('facts');
+  const durationMs = performance.now() - c.get('arrivedMs');
   services.metrics.request({ method: c.req.method, route: routeOf(c.req.path), status, durationMs });
   services.logger[status >= 500 && !isExpectedEnd(facts.errorCode) ? 'error' : 'info'](
     {
@@ -80,8 +81,9 @@ export function report(c: AppContext, services: Services, status: number): void 
       path: c.req.path,
       status,
       ms: Math.round(durationMs * 10) / 10,
-      keyId: principal?.keyId,
-      traceId: requestId,
+      // none where nobody was let in
+      keyId: (c.get('principal') as Principal | undefined)?.keyId,
+      traceId: c.get('requestId'),
       ...facts,
       streaming: undefined,
     },

@@ -4,8 +4,8 @@ import type { ModelKind } from '../hub/types.ts';
 import type { LocalTextModel } from '../infer/client.ts';
 import { asFreeholdError, type FreeholdError } from '../lib/errors.ts';
 import { allowedModel } from './allowed-models.ts';
+import { abortWithCaller } from './caller.ts';
 import type { AppContext, Services } from './context.ts';
-import { abortWith } from './generate.ts';
 
 export interface Retrieval<Result extends { inputTokens: number }> {
   /** Name that was asked for. */
@@ -28,7 +28,7 @@ export async function retrieve<Result extends { inputTokens: number }>(
   const name = model.capabilities().model;
   c.var.facts.model = name;
   const release = services.models.hold(model);
-  const { abort, done } = abortWith(c.req.raw.signal, services.stopping);
+  const { abort, done } = abortWithCaller(c, services);
   const finish = (inputTokens: number, error?: FreeholdError) => {
     release();
     done();

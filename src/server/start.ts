@@ -1,5 +1,4 @@
 // Starts a whole deployment: store, models, HTTP, the first key. Composes; the parts are in the files beside it.
-import { setMaxListeners } from 'node:events';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { AvailableMemory } from '../hub/types.ts';
@@ -75,8 +74,6 @@ export async function startServer(
     });
     const signIn = createSignInTokens();
     const stopping = new AbortController();
-    // every request in flight listens to it
-    setMaxListeners(0, stopping.signal);
     const app = createApp({
       config,
       store,

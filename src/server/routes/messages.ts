@@ -4,8 +4,9 @@ import { parseCountTokens, parseMessages } from '../../wire/anthropic/request.ts
 import { messageStream } from '../../wire/anthropic/stream.ts';
 import { allowedModel } from '../allowed-models.ts';
 import { readJson } from '../body.ts';
+import { abortWithCaller } from '../caller.ts';
 import type { App, AppContext, Services } from '../context.ts';
-import { abortWith, respond } from '../generate.ts';
+import { respond } from '../generate.ts';
 
 const requestContext = (c: AppContext) => ({ tenant: c.var.principal.tenant, traceId: c.var.requestId });
 
@@ -25,7 +26,7 @@ export function addMessageRoutes(app: App, services: Services): void {
     const loaded = await allowedModel(c, services, model);
     c.var.facts.model = loaded.name;
     const release = services.models.hold(loaded);
-    const { abort, done } = abortWith(c.req.raw.signal, services.stopping);
+    const { abort, done } = abortWithCaller(c, services);
     try {
       return c.json({ input_tokens: await loaded.countTokens(request, abort.signal) });
     } finally {

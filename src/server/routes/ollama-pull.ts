@@ -8,9 +8,9 @@ import { ndjson } from '../../wire/ollama/answer.ts';
 import { type ParsedPull, parseDelete, parsePull, pullDone, pullFailure, pullLine } from '../../wire/ollama/pull.ts';
 import { publicError } from '../answer-error.ts';
 import { readJson } from '../body.ts';
+import { abortWithCaller } from '../caller.ts';
 import type { App, AppContext, ModelHub, Services } from '../context.ts';
 import { createEventStream } from '../event-stream.ts';
-import { abortWith } from '../generate.ts';
 import { report } from '../guard.ts';
 
 type Pull = ModelHub['pull'];
@@ -49,7 +49,7 @@ function oneAtATime(pull: Pull): Pull {
 }
 
 async function whole(c: AppContext, services: Services, { reference }: ParsedPull, pull: Pull): Promise<Response> {
-  const { abort, done } = abortWith(c.req.raw.signal, services.stopping);
+  const { abort, done } = abortWithCaller(c, services);
   try {
     await pull(reference, { signal: abort.signal, onProgress: () => {} });
     return c.json(pullDone);
@@ -61,7 +61,7 @@ async function whole(c: AppContext, services: Services, { reference }: ParsedPul
 /** Until bytes come, failures are thrown, so that they get their own status; later they are the stream's last line. */
 async function streamed(c: AppContext, services: Services, { reference }: ParsedPull, pull: Pull): Promise<Response> {
   const { undeliveredBytes = 4 << 20, stallMs = 120_000, keepAliveMs = 15_000 } = services.streams ?? {};
-  const { abort, done } = abortWith(c.req.raw.signal, services.stopping);
+  const { abort, done } = abortWithCaller(c, services);
   const outgoing = c.env?.outgoing;
   const out = createEventStream({
     limitBytes: undeliveredBytes,
