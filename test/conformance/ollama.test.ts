@@ -1,4 +1,5 @@
 // The real Ollama client, unmodified, against a listening server: only the host and the key are changed.
+import { rmSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { PullProgress } from '../../src/hub/types.ts';
 import { FreeholdError } from '../../src/lib/errors.ts';
@@ -29,6 +30,7 @@ type Line = { done: boolean; message: { content: string; thinking?: string; tool
 
 const soon = { timeout: 30_000 };
 const vectors = createFakeModel('vectors', fakePieces, 'embedding');
+const homes: string[] = [];
 const pulls: string[] = [];
 const removed: string[] = [];
 let pull: ModelHub['pull'];
@@ -40,7 +42,8 @@ const withKey = (key: string) => new Ollama({ host: server.url, headers: { autho
 
 beforeAll(async () => {
   ({ Ollama } = await client<{ Ollama: OllamaClass }>('ollama'));
-  const { file } = testHome();
+  const { file, home } = testHome();
+  homes.push(home);
   server = await startTestServer(
     {},
     {
@@ -71,7 +74,10 @@ beforeAll(async () => {
   );
   ollama = withKey(server.key);
 });
-afterAll(() => server.stop());
+afterAll(async () => {
+  await server.stop();
+  for (const home of homes) rmSync(home, { recursive: true, force: true });
+});
 afterEach(() => {
   server.model.behaviour = undefined;
 });
@@ -177,7 +183,7 @@ describe('chat', () => {
     await ollama.chat({ ...ask, messages, tools });
     const [, second, third] = server.model.requests.at(-1)?.messages ?? [];
     expect(second?.content).toMatchObject([{ type: 'tool-use', name: 'weather', input: { city: 'Paris' } }]);
-    const [use] = second?.content as { id: string }[];
+    const [use] = (second?.content ?? []) as { id: string }[];
     expect(third?.content).toMatchObject([
       {
         type: 'tool-result',
@@ -280,6 +286,12 @@ describe('models', () => {
     const { models } = await ollama.ps();
     expect(models).toContainEqual(expect.objectContaining({ name: 'fake:latest', size_vram: 0 }));
     expect(await ollama.version()).toMatchObject({ version: expect.stringMatching(/^\d+\.\d+\.\d+$/) });
+  });
+
+  it('are looked for by programs that first ask whether Ollama is running', async () => {
+    expect(await (await fetch(server.url)).text()).toBe('Ollama is running');
+    const page = await fetch(server.url, { headers: { accept: 'text/html,application/xhtml+xml' } });
+    expect(await page.text()).not.toContain('Ollama is running');
   });
 
   it('come and go', async () => {

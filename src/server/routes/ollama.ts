@@ -42,6 +42,11 @@ export function addOllamaRoutes(app: App, services: Services): void {
     embed(c, services, parseOllamaEmbeddings(await body(c), contextOf(c)), ollamaEmbeddingsBody),
   );
 
+  // programs ask for this before anything else; browsers want the page
+  app.get('/', (c, next) => {
+    const accept = c.req.header('accept');
+    return accept === undefined || accept.includes('text/html') ? next() : Promise.resolve(c.text('Ollama is running'));
+  });
   app.get('/api/tags', async (c) => c.json(ollamaTags(await listed(services))));
   app.post('/api/show', async (c) => c.json(ollamaShow(await findListed(services, parseShow(await body(c))))));
   app.get('/api/ps', async (c) => c.json(ollamaRunning(await runningModels(services))));
