@@ -72,14 +72,15 @@ export class Grammar {
   }
 
   /**
-   * @param text GBNF with a rule `root`
+   * @param text GBNF
+   * @param root name of the rule of the whole text. Default `root`
    * @throws FreeholdError invalid_request when libllama refuses the grammar; its reason goes to stderr
    */
-  static create(native: Native, model: Model, text: string): Grammar {
+  static create(native: Native, model: Model, text: string, root = 'root'): Grammar {
     const vocabulary = native.llama.llama_model_get_vocab(handleOf(model).pointer);
     // a C string ends at its first zero; without any text libllama makes a sampler that allows everything
     const readable = text.trim() !== '' && !text.includes('\0');
-    const pointer = readable ? native.llama.llama_sampler_init_grammar(vocabulary, text, 'root') : null;
+    const pointer = readable ? native.llama.llama_sampler_init_grammar(vocabulary, text, root) : null;
     if (!pointer) {
       throw new FreeholdError('invalid_request', 'The native library cannot read the grammar of the answer.', {
         hint: 'A grammar is GBNF with a rule named root and no left recursion; repetitions go up to 2000.',

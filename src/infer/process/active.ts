@@ -114,7 +114,13 @@ export class Active {
   #finish(running: Running, ending: Ending): void {
     const { id, of, cachedTokens, answer } = running;
     answer.end(ending, (event) => this.emit(id, event));
-    this.emit(id, { type: 'usage', inputTokens: of.prompt.length, cachedTokens, outputTokens: answer.tokens });
+    this.emit(id, {
+      type: 'usage',
+      inputTokens: of.prompt.length,
+      cachedTokens,
+      outputTokens: answer.tokens,
+      ...(answer.thinkingTokens > 0 && { thinkingTokens: answer.thinkingTokens }),
+    });
     this.emit(id, { type: 'stop', ...ending });
     this.release(running);
   }

@@ -30,6 +30,9 @@ export class Answer {
     this.#logged = request.sampling?.logprobs === undefined ? undefined : [];
   }
 
+  /** Tokens of thoughts, which are told from text in a `SplitAnswer` only. */
+  readonly thinkingTokens = 0;
+
   /** Tokens so far, the one that ended it included. */
   get tokens(): number {
     return this.#tokens;
@@ -45,7 +48,7 @@ export class Answer {
     const { token } = sampled;
     if (!this.#ignoreEnd && this.#vocabulary.isEndOfGeneration(token)) return { reason: 'end-turn' };
     const bytes = this.#vocabulary.bytesOf(token);
-    this.#logged?.push(this.#describe(sampled, bytes));
+    this.#logged?.push(describeToken(this.#vocabulary, sampled, bytes));
     const { text, stop } = this.#stops.push(this.#decoder.decode(bytes, { stream: true }));
     if (text !== '') emit(this.#delta(text));
     if (stop !== undefined) return { reason: 'stop-sequence', stopSequence: stop };
@@ -67,13 +70,18 @@ export class Answer {
     this.#logged = [];
     return { type: 'text-delta', text, logprobs };
   }
+}
 
-  #describe({ token, logprob = 0, top = [] }: SampledToken, bytes: Uint8Array): GeneratedToken {
-    return {
-      token,
-      logprob,
-      bytes: [...bytes],
-      top: top.map((other) => ({ ...other, bytes: [...this.#vocabulary.bytesOf(other.token)] })),
-    };
-  }
+/** A token as it is reported. @param bytes its own */
+export function describeToken(
+  vocabulary: Vocabulary,
+  { token, logprob = 0, top = [] }: SampledToken,
+  bytes = vocabulary.bytesOf(token),
+): GeneratedToken {
+  return {
+    token,
+    logprob,
+    bytes: [...bytes],
+    top: top.map((other) => ({ ...other, bytes: [...vocabulary.bytesOf(other.token)] })),
+  };
 }

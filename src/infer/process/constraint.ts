@@ -5,6 +5,7 @@ import { cancelled, FreeholdError, fromErrorRecord, invariant } from '../../lib/
 import type { Native } from '../../native/ffi.ts';
 import { Grammar } from '../../native/grammar.ts';
 import type { Model } from '../../native/llama.ts';
+import { literal } from '../grammar/rules.ts';
 import { createSchemaCompiler, type Verdict } from './constraint-compiler.ts';
 import type { TokenFilter } from './sampler.ts';
 
@@ -15,17 +16,23 @@ export interface Constraint extends TokenFilter {
    * @throws FreeholdError unsupported, and disposes the constraint, when the schema has too many readings to follow
    */
   accept(token: number): void;
-  /** Whether the answer is complete: a token that ends it is allowed. */
-  mayEnd(): boolean;
   /** Frees native memory; the second time nothing. */
   dispose(): void;
+}
+
+/** A constraint by a schema. */
+export interface SchemaConstraint extends Constraint {
+  /** Whether the answer is complete: a token that ends it is allowed. */
+  mayEnd(): boolean;
+  /** An independent one in the same state. */
+  clone(): SchemaConstraint;
 }
 
 /** Longest schema, in characters of JSON. */
 export const maxSchemaLength = 1_000_000;
 
 /** Compiled schemas kept for each model, and most characters of schemas and grammars together. */
-const mostKept = 64;
+const mostKept = 256;
 const mostKeptLength = 8_000_000;
 
 interface Kept {
@@ -43,14 +50,21 @@ interface Kept {
   users: number;
 }
 
+/** Text that stands around the value, with nothing in between. */
+export interface Frame {
+  before: string;
+  after: string;
+}
+
 const compiler = createSchemaCompiler();
-/** By the schema's JSON; the one used last at the end. */
+/** By the schema's JSON and what stands around its values; the one used last at the end. */
 const keptOf = new WeakMap<Model, Map<string, Kept>>();
 
 /**
  * A constraint for one answer; several at once for one schema cost a copy each.
  * @param schema JSON schema of the whole answer
  * @param signal aborting ends the waiting
+ * @param frame what the answer holds beside the value. Default: nothing
  * @throws FreeholdError invalid_request or unsupported for a schema that cannot be enforced, `field` being the place in
  *   it (`#/properties/name`); overloaded when too many others wait to be compiled; cancelled
  */
@@ -59,8 +73,10 @@ export async function createConstraint(
   model: Model,
   schema: Record<string, unknown>,
   signal?: AbortSignal,
-): Promise<Constraint> {
+  frame?: Frame,
+): Promise<SchemaConstraint> {
   const text = JSON.stringify(schema);
+  const key = frame ? JSON.stringify([text, frame.before, frame.after]) : text;
   if (text.length > maxSchemaLength) {
     throw new FreeholdError(
       'unsupported',
@@ -74,24 +90,30 @@ export async function createConstraint(
   if (signal?.aborted) throw cancelled();
   const all = keptOf.get(model) ?? new Map<string, Kept>();
   keptOf.set(model, all);
-  const kept = all.get(text) ?? compile(text, all);
-  all.delete(text);
-  all.set(text, kept);
+  const kept = all.get(key) ?? compile(text, key, all);
+  all.delete(key);
+  all.set(key, kept);
   const verdict = await verdictOf(kept, signal, () => {
-    all.delete(text);
+    all.delete(key);
     kept.abort.abort();
   });
   if ('error' in verdict) throw fromErrorRecord(verdict.error);
   await Grammar.prepare(model);
   if (signal?.aborted) throw cancelled();
   // others may have taken its place meanwhile
-  if (all.get(text) !== kept) return Grammar.create(native, model, verdict.grammar);
-  kept.grammar ??= Grammar.create(native, model, verdict.grammar);
+  if (all.get(key) !== kept) return createGrammar(native, model, verdict.grammar, frame);
+  kept.grammar ??= createGrammar(native, model, verdict.grammar, frame);
   return new SharedStart(kept, kept.grammar);
 }
 
+function createGrammar(native: Native, model: Model, text: string, frame: Frame | undefined): Grammar {
+  if (!frame) return Grammar.create(native, model, text);
+  const parts = [literal(frame.before), 'root', literal(frame.after)].filter((part) => part !== '""');
+  return Grammar.create(native, model, `${text}framed ::= ${parts.join(' ')}\n`, 'framed');
+}
+
 /** Begins at the grammar that all share, and copies it with the first token: an answer that waits costs no memory. */
-class SharedStart implements Constraint {
+class SharedStart implements SchemaConstraint {
   readonly #kept: Kept;
   #grammar: Grammar;
   #state: 'shared' | 'own' | 'disposed' = 'shared';
@@ -123,6 +145,11 @@ class SharedStart implements Constraint {
     this.#use().accept(token);
   }
 
+  clone(): SchemaConstraint {
+    const grammar = this.#use();
+    return this.#state === 'shared' ? new SharedStart(this.#kept, grammar) : grammar.clone();
+  }
+
   dispose(): void {
     if (this.#state === 'own') this.#grammar.dispose();
     if (this.#state === 'shared') this.#kept.users -= 1;
@@ -135,7 +162,7 @@ class SharedStart implements Constraint {
   }
 }
 
-function compile(text: string, all: Map<string, Kept>): Kept {
+function compile(text: string, key: string, all: Map<string, Kept>): Kept {
   const abort = new AbortController();
   const verdict = compiler.compile(text, abort.signal);
   const kept: Kept = { verdict, abort, waiters: 0, settled: false, length: text.length, users: 0 };
@@ -147,7 +174,7 @@ function compile(text: string, all: Map<string, Kept>): Kept {
     },
     () => {
       // no word on the schema itself: the next request asks again
-      if (all.get(text) === kept) all.delete(text);
+      if (all.get(key) === kept) all.delete(key);
     },
   );
   return kept;
@@ -156,10 +183,10 @@ function compile(text: string, all: Map<string, Kept>): Kept {
 function dropOldest(all: Map<string, Kept>): void {
   let length = 0;
   for (const kept of all.values()) length += kept.length;
-  for (const [text, kept] of all) {
+  for (const [key, kept] of all) {
     if (all.size <= mostKept && length <= mostKeptLength) return;
     if (kept.waiters + kept.users > 0) continue;
-    all.delete(text);
+    all.delete(key);
     length -= kept.length;
     kept.grammar?.dispose();
   }

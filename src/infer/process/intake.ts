@@ -4,12 +4,19 @@ import { cancelled, FreeholdError } from '../../lib/errors.ts';
 import type { GenerateRequest } from '../../lib/text-model.ts';
 import type { LoraAdapter } from '../../native/adapters.ts';
 import type { Model, Vocabulary } from '../../native/llama.ts';
-import { type ChatTemplate, createChatTemplate } from './chat-template.ts';
-import type { Constraint } from './constraint.ts';
+import { type ChatTemplate, createChatTemplate, type PromptPiece } from './chat-template.ts';
+import type { Constraint, SchemaConstraint } from './constraint.ts';
 import { createPromptTokenizer, type PromptTokenizer } from './prompt.ts';
 import { createSampler, type Sampler } from './sampler.ts';
 import { createFindBreakers, type FindBreakers } from './sampling/breakers.ts';
 import { dryDefaults } from './sampling/settings.ts';
+import {
+  type AnswerFollower,
+  type Constrain,
+  createAnswerFollower,
+  type FollowedAnswer,
+} from './tools/follow-answer.ts';
+import type { AnswerSyntax } from './tools/syntax.ts';
 
 /** A request that waits for a slot. */
 export interface Waiting {
@@ -21,13 +28,15 @@ export interface Waiting {
   prompt: Int32Array;
   sampler: Sampler;
   constraint: Constraint | undefined;
+  /** Undefined: the answer is text, without thoughts and calls of tools. Its course is the constraint. */
+  followed: FollowedAnswer | undefined;
   adapter: LoraAdapter | undefined;
 }
 
 /** What only the process knows how to make. */
 export interface IntakeOptions {
-  /** What holds an answer to a JSON Schema. Default: such requests are refused. */
-  constrain?: (schema: Record<string, unknown>, signal: AbortSignal) => Promise<Constraint>;
+  /** What holds an answer to a JSON Schema. Default: such requests are refused, and those with tools. */
+  constrain?: Constrain;
   /** The LoRA adapter of that name. Default: there is none. */
   adapter?: (name: string) => Promise<LoraAdapter>;
 }
@@ -42,6 +51,7 @@ export class Intake {
   readonly #vocabulary: Vocabulary;
   readonly #template: ChatTemplate;
   readonly #tokenizer: PromptTokenizer;
+  readonly #follower: AnswerFollower;
   readonly #findBreakers: FindBreakers;
   readonly #options: IntakeOptions;
   readonly #preparing = new Map<number, Preparing>();
@@ -57,8 +67,14 @@ export class Intake {
       { bos: text(vocabulary.bos), eos: text(vocabulary.eos) },
       vocabulary.controlTokens.has('<|im_start|>') || vocabulary.userDefinedTokens.has('<|im_start|>'),
     );
-    this.#tokenizer = createPromptTokenizer(vocabulary, model.chatTemplate);
+    this.#tokenizer = createPromptTokenizer(vocabulary, this.#template.markup);
+    this.#follower = createAnswerFollower(vocabulary, this.#template.syntax);
     this.#findBreakers = createFindBreakers(vocabulary);
+  }
+
+  /** How the model writes thoughts and calls of tools. */
+  get syntax(): AnswerSyntax {
+    return this.#template.syntax;
   }
 
   /** Requests being prepared for the one or the other. */
@@ -69,7 +85,7 @@ export class Intake {
   /** @throws FreeholdError invalid_request, unsupported, cancelled */
   async countTokens(id: number, request: GenerateRequest): Promise<number> {
     return this.#whilePreparing(id, request, 'count', async (signal) => {
-      return (await this.#tokenize(request, Number.POSITIVE_INFINITY, signal)).length;
+      return (await this.#tokenize(this.#render(request), Number.POSITIVE_INFINITY, signal)).length;
     });
   }
 
@@ -79,19 +95,24 @@ export class Intake {
    */
   async prepare(id: number, request: GenerateRequest, contextTokens: number): Promise<Waiting> {
     return this.#whilePreparing(id, request, 'generate', async (signal) => {
-      const prompt = await this.#tokenize(request, contextTokens, signal);
+      const pieces = this.#render(request);
+      const prompt = await this.#tokenize(pieces, contextTokens, signal);
       if (prompt.length === 0)
         throw new FreeholdError('invalid_request', 'The prompt is empty.', { field: 'messages' });
+      const sampler = await this.#createSampler(request, prompt);
+      const adapter = await this.#findAdapter(request);
+      // last, so that no other failure leaves native memory behind
+      const followed = await this.#follower.follow(request, pieces, this.#options.constrain, signal);
       return {
         id,
         tenant: request.tenant,
         scope: JSON.stringify([request.tenant, request.adapter]),
         request,
         prompt,
-        sampler: await this.#createSampler(request, prompt),
-        adapter: await this.#findAdapter(request),
-        // last, so that no other failure leaves one behind
-        constraint: await this.#constrain(request, signal),
+        sampler,
+        adapter,
+        followed,
+        constraint: followed?.course ?? (await this.#constrain(request, signal)),
       };
     });
   }
@@ -119,9 +140,12 @@ export class Intake {
     }
   }
 
-  #tokenize(request: GenerateRequest, contextTokens: number, signal: AbortSignal): Promise<Int32Array> {
+  #render(request: GenerateRequest): PromptPiece[] {
     const { prompt } = request;
-    const pieces = prompt === undefined ? this.#template.render(request) : [{ origin: 'text' as const, text: prompt }];
+    return prompt === undefined ? this.#template.render(request) : [{ origin: 'text', text: prompt }];
+  }
+
+  #tokenize(pieces: readonly PromptPiece[], contextTokens: number, signal: AbortSignal): Promise<Int32Array> {
     return this.#tokenizer.tokenize(pieces, contextTokens, () => signal.aborted);
   }
 
@@ -137,7 +161,7 @@ export class Intake {
     throw new FreeholdError('invalid_request', `There is no adapter "${adapter}" here.`, { field: 'adapter' });
   }
 
-  async #constrain({ responseSchema }: GenerateRequest, signal: AbortSignal): Promise<Constraint | undefined> {
+  async #constrain({ responseSchema }: GenerateRequest, signal: AbortSignal): Promise<SchemaConstraint | undefined> {
     if (!responseSchema) return undefined;
     if (this.#options.constrain) return this.#options.constrain(responseSchema, signal);
     throw new FreeholdError('unsupported', 'This model cannot be held to a schema.');

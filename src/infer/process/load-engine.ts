@@ -51,7 +51,7 @@ export async function loadEngine(
     queueLimit: options.queueLimit,
     maxSequences: options.maxSequences,
     prefixCacheBytes: options.prefixCacheBytes ?? defaultPrefixCacheBytes(),
-    constrain: (schema, signal) => createConstraint(native, model, schema, signal),
+    constrain: (schema, signal, frame) => createConstraint(native, model, schema, signal, frame),
     adapter: (name) => adapters.get(name),
     createContext: (sequences) =>
       Context.create(native, model, {

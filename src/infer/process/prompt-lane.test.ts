@@ -17,7 +17,7 @@ import { readGguf } from '../../formats/gguf/read.ts';
 import { FreeholdError } from '../../lib/errors.ts';
 import { Batch, Context } from '../../native/llama.ts';
 import { createAdapters } from './adapters.ts';
-import type { Constraint } from './constraint.ts';
+import type { SchemaConstraint } from './constraint.ts';
 import type { EngineOptions } from './engine.ts';
 import { Pace } from './pace.ts';
 import { promptBlock } from './planner.ts';
@@ -269,13 +269,14 @@ describe('in a pause of a long prompt', () => {
 
   it('an answer fails by itself alone', async () => {
     let passes: readonly number[] = [];
-    const broken: Constraint = {
+    const broken: SchemaConstraint = {
       allows: () => true,
       mask() {},
       accept: () => {
         if (passes.length >= 2) throw new FreeholdError('unsupported', 'Too many readings.');
       },
       mayEnd: () => true,
+      clone: () => broken,
       dispose() {},
     };
     const beside = await startBeside({ constrain: async () => broken });

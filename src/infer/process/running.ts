@@ -7,11 +7,12 @@ import { Answer } from './answer.ts';
 import type { Waiting } from './intake.ts';
 import { promptBlock } from './planner.ts';
 import type { Slot } from './slots.ts';
+import { SplitAnswer } from './split-answer.ts';
 
 export class Running {
   readonly of: Waiting;
   readonly slot: Slot;
-  readonly answer: Answer;
+  readonly answer: Answer | SplitAnswer;
   /** Prompt tokens that were there already. */
   readonly cachedTokens: number;
   /** Tokens to compute next: the prompt; or the last token of the answer, and guesses at what follows. */
@@ -26,7 +27,8 @@ export class Running {
   constructor(waiting: Waiting, slot: Slot, vocabulary: Vocabulary) {
     this.of = waiting;
     this.slot = slot;
-    this.answer = new Answer(vocabulary, waiting.request);
+    const { request, followed } = waiting;
+    this.answer = followed ? new SplitAnswer(vocabulary, request, followed) : new Answer(vocabulary, request);
     this.cachedTokens = slot.tokens.length;
     this.feed = waiting.prompt;
     this.fed = this.cachedTokens;
@@ -71,8 +73,9 @@ export class Running {
    * @returns the token, and why the answer ends with it, if it does
    */
   pick(logits: Float32Array, emit: (event: GenerateEvent) => void): { token: number; ending: Ending | undefined } {
-    const { sampler, constraint } = this.of;
-    const sampled = sampler.sample(logits, constraint);
+    const { sampler, constraint, followed } = this.of;
+    const forced = followed?.course.forced();
+    const sampled = forced === undefined ? sampler.sample(logits, constraint) : { token: forced };
     sampler.accept(sampled.token);
     constraint?.accept(sampled.token);
     return { token: sampled.token, ending: this.answer.add(sampled, emit) };

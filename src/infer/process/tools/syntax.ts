@@ -20,6 +20,8 @@ export interface ToolSyntax {
   open: string;
   /** Begins each call; the name of the tool follows. */
   callOpen: string;
+  /** Other beginnings of a call in the place of `callOpen`, taken where a call is told by its JSON. */
+  alsoOpens?: readonly string[];
   /** Between the name and the JSON of the arguments. */
   beforeArguments: string;
   /** Ends each call. */
@@ -68,6 +70,7 @@ export const llama3Tools: ToolSyntax = {
   leads: ['<|python_tag|>'],
   open: '',
   callOpen: '{"name": "',
+  alsoOpens: ['{"type": "function", "name": "'],
   beforeArguments: '", "parameters": ',
   callClose: '}',
   separator: '; ',
