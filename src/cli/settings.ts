@@ -65,6 +65,21 @@ export const settingFlags: Partial<Record<ConfigKey, SettingFlag>> = {
     help: 'Largest request body accepted, in bytes.',
     fallback: '8388608',
   },
+  fileLimitBytes: {
+    flags: '--file-limit-bytes <number>',
+    help: 'Largest file that can be uploaded, in bytes.',
+    fallback: '536870912',
+  },
+  filesPerKey: {
+    flags: '--files-per-key <number>',
+    help: 'Files that one key may keep on the server.',
+    fallback: '1000',
+  },
+  fileBytesPerKey: {
+    flags: '--file-bytes-per-key <number>',
+    help: 'Bytes that the files of one key may take on the server.',
+    fallback: '10737418240',
+  },
   force: { flags: '--force', help: 'Load models even where they seem not to fit.', fallback: 'off' },
   logLevel: {
     flags: '--log-level <level>',

@@ -60,6 +60,13 @@ export const configSchema = z.object({
   bodyLimitBytes: whole(1024, 1 << 30)
     .default(8 << 20)
     .describe('Largest request body accepted, in bytes.'),
+  fileLimitBytes: whole(1024, 2 ** 40)
+    .default(512 << 20)
+    .describe('Largest file that can be uploaded, in bytes.'),
+  filesPerKey: whole(0, 1_000_000).default(1000).describe('Files that one key may keep on the server.'),
+  fileBytesPerKey: whole(0, 2 ** 50)
+    .default(10 * 2 ** 30)
+    .describe('Bytes that the files of one key may take on the server.'),
   force: flag.default(false).describe('Load models even where they seem not to fit.'),
   logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info').describe('How much the server logs.'),
   hubEndpoint: z

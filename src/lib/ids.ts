@@ -14,3 +14,20 @@ export function newId(prefix: string): string {
   }
   return `${prefix}_${id}`;
 }
+
+let lastMs = 0;
+
+/**
+ * A random id of the same shape that sorts by when it was made: 8 characters of time, 16 random ones (about 91 bits). Pages
+ * of a list go on behind an id even when what it named is gone.
+ * @param nowMs milliseconds since 1970
+ */
+export function newOrderedId(prefix: string, nowMs: number = Date.now()): string {
+  // two of one millisecond keep their order
+  lastMs = Math.max(nowMs, lastMs + 1);
+  let time = '';
+  for (let rest = lastMs; time.length < 8; rest = Math.floor(rest / alphabet.length)) {
+    time = alphabet[rest % alphabet.length] + time;
+  }
+  return `${prefix}_${time}${newId('').slice(1, 17)}`;
+}

@@ -82,7 +82,23 @@ export interface JobsTable {
   finished_at: number | null;
 }
 
+export interface FilesTable {
+  /** Sorts by time. */
+  id: string;
+  /** The tenant it belongs to; for all others it does not exist. */
+  owner: string;
+  /** Cleaned of paths and control characters. */
+  name: string;
+  /** As the uploader said; nothing is concluded from the content. */
+  media_type: string;
+  purpose: string;
+  size_bytes: number;
+  created_at: number;
+  expires_at: number | null;
+}
+
 export interface Schema {
+  files: FilesTable;
   api_keys: ApiKeysTable;
   aws_credentials: AwsCredentialsTable;
   sessions: SessionsTable;
@@ -155,5 +171,18 @@ export const migrations: readonly (readonly string[])[] = [
        scopes text,
        expires_at integer
      )`,
+  ],
+  [
+    `create table files (
+       id text primary key,
+       owner text not null,
+       name text not null,
+       media_type text not null,
+       purpose text not null,
+       size_bytes integer not null,
+       created_at integer not null,
+       expires_at integer
+     )`,
+    'create index files_by_owner on files (owner, id)',
   ],
 ];
