@@ -185,6 +185,7 @@ describe('system text', () => {
 it.each([
   ['mcp_servers', [{ type: 'url', url: 'http://x', name: 'x' }]],
   ['container', { skills: [] }],
+  ['thread', { type: 'create' }],
 ])('%s is refused', (field, value) => {
   expect(() => parse([{ role: 'user', content: 'hi' }], { [field]: value })).toThrow(
     expect.objectContaining({ code: 'unsupported', field }),

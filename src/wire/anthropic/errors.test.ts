@@ -21,6 +21,12 @@ describe('an error', () => {
     });
   });
 
+  it('of a refused thread says so as the vendor does; others have no details', () => {
+    const refused = (field: string) => anthropicError(new FreeholdError('unsupported', 'x', { field }), 'r').body;
+    expect(refused('thread')).toMatchObject({ error: { details: { error_code: 'thread_unsupported_request' } } });
+    expect((refused('tools') as { error: object }).error).not.toHaveProperty('details');
+  });
+
   it('of a prompt over context has the words of the vendor', () => {
     expect(anthropicError(new FreeholdError('context_exceeded', 'It has 9 tokens.'), 'r').body).toMatchObject({
       error: { message: 'prompt is too long: It has 9 tokens.' },

@@ -34,11 +34,20 @@ function messageOf(error: FreeholdError): string {
   return `prompt is too long: ${prompt} tokens > ${context} maximum${error.hint === undefined ? '' : `. ${error.hint}`}`;
 }
 
+/**
+ * What the SDK's own loops read to go on by themselves: a refused `thread` makes its tool runner send whole conversations
+ * from then on.
+ */
+function detailsOf({ code, field }: FreeholdError): { details?: object } {
+  if (code !== 'unsupported' || field !== 'thread') return {};
+  return { details: { error_code: 'thread_unsupported_request', unsupported: [] } };
+}
+
 /** The body of an error, also sent as the data of an `error` event in mid-stream. */
 export function anthropicErrorBody(error: FreeholdError, requestId: string): unknown {
   return {
     type: 'error',
-    error: { type: errorType(error.status), message: messageOf(error) },
+    error: { type: errorType(error.status), message: messageOf(error), ...detailsOf(error) },
     request_id: requestId,
   };
 }

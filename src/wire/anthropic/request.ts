@@ -6,7 +6,7 @@ import { type GivenSchema, holdTo } from '../response-schema.ts';
 import { largestCount, samplingOf } from '../sampling.ts';
 import { validate } from '../validate.ts';
 import { blocksOf } from './blocks.ts';
-import { invalid, type Path, unsupported } from './errors-at.ts';
+import { invalid, unsupported } from './errors-at.ts';
 import { countTokensSchema, type GivenMessage, type GivenPrompt, messagesSchema } from './schema.ts';
 import { holdsResults, type Thoughts, thinkingOf } from './thinking.ts';
 import { requirePairs } from './tool-turns.ts';
@@ -116,12 +116,15 @@ function systemMessages(messages: readonly GivenMessage[]): string[] {
 }
 
 function refuseUnsupported(given: GivenPrompt): void {
-  const refused = (field: string, message: string, path: Path = [field]) => unsupported(path, message, 'Leave it out.');
+  const refused = (field: string, message: string) => unsupported([field], message, 'Leave it out.');
   if (given.mcp_servers && given.mcp_servers.length > 0) throw refused('mcp_servers', 'MCP servers are not called.');
-  if (given.container !== undefined && given.container !== null) {
+  if (isSet(given.thread)) throw refused('thread', 'Conversations are not held between requests: send all messages.');
+  if (isSet(given.container)) {
     throw refused('container', 'There are no containers and no skills here.');
   }
 }
+
+const isSet = (value: unknown) => value !== undefined && value !== null;
 
 function schemaOf({ output_config: config, output_format: older }: GivenPrompt): GivenSchema | undefined {
   const newer = config?.format;

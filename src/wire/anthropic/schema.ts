@@ -62,6 +62,8 @@ const prompt = {
   output_format: outputFormat.nullish(),
   mcp_servers: z.array(z.unknown()).nullish(),
   container: z.unknown().optional(),
+  // of the beta's message threads
+  thread: z.unknown().optional(),
 };
 
 /** The body of `POST /v1/messages/count_tokens`. */
