@@ -8,7 +8,7 @@ import { validate } from './validate.ts';
 /** Most documents of one request. */
 export const mostDocuments = 2048;
 
-const rerankSchema = z.looseObject({
+export const rerankSchema = z.looseObject({
   model: z.string().min(1).max(500),
   query: z.string().min(1),
   documents: z

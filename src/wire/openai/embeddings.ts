@@ -16,7 +16,7 @@ const input = z.union([
     .max(mostInputs),
 ]);
 
-const embeddingsSchema = z.looseObject({
+export const embeddingsSchema = z.looseObject({
   model: z.string().min(1).max(500),
   input,
   encoding_format: z.enum(['float', 'base64']).nullish(),
