@@ -28,7 +28,7 @@ export interface Call {
   parsed: ParsedRequest;
   /** Prefix of the answer's id, e.g. `msg`. */
   idPrefix: string;
-  /** Whole answers in the protocol's shape: as many as were asked for. */
+  /** Whole answers in the protocol's shape: as many as were asked for. May take its time, as to keep them. */
   body(completions: [Completion, ...Completion[]], meta: AnswerMeta): unknown;
   /** A streamed one. */
   encoder(meta: AnswerMeta): StreamEncoder<string | Uint8Array>;
@@ -87,9 +87,10 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
     if (parsed.stream) return await stream(c, services, call.encoder(meta), run, abort, finish);
     const gatherings = Array.from({ length: parsed.answers ?? 1 }, startGathering);
     await run((event, answer) => gatherings[answer]?.add(event));
-    finish();
     const completions = gatherings.map((gathering) => gathering.end()) as [Completion, ...Completion[]];
-    return c.json(call.body(completions, meta) as object);
+    const body = await call.body(completions, meta);
+    finish();
+    return c.json(body as object);
   } catch (thrown) {
     finish(asFreeholdError(thrown));
     throw thrown;
@@ -169,7 +170,12 @@ async function stream(
     timer.refresh();
   }, keepAliveMs).unref();
   keepAlive = timer;
-  generation
+  const ended = encoder.end
+    ? generation.then(async () => {
+        out.write((await encoder.end?.()) ?? '');
+      })
+    : generation;
+  ended
     .then(
       () => finish(),
       (thrown) => {

@@ -97,7 +97,37 @@ export interface FilesTable {
   expires_at: number | null;
 }
 
+export interface ResponsesTable {
+  id: string;
+  /** The tenant it belongs to; for all others it does not exist. */
+  owner: string;
+  /** The response it goes on from; that one may be gone. */
+  previous_id: string | null;
+  status: 'queued' | 'in_progress' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
+  /** JSON of the API's own object, its output aside. */
+  body: string;
+  /** JSON of the events of its generation, where they are to be told again as they came. */
+  events: string | null;
+  /** The process that answers it, while it is not over; of those answered in the background only. */
+  pid: number | null;
+  pid_started: string | null;
+  host: string | null;
+  created_at: number;
+}
+
+export interface ResponseItemsTable {
+  response_id: string;
+  side: 'input' | 'output';
+  position: number;
+  /** Unique within a response only: a request may repeat the items of an earlier one. */
+  id: string;
+  /** JSON of the API's own object. */
+  item: string;
+}
+
 export interface Schema {
+  responses: ResponsesTable;
+  response_items: ResponseItemsTable;
   files: FilesTable;
   api_keys: ApiKeysTable;
   aws_credentials: AwsCredentialsTable;
@@ -184,5 +214,29 @@ export const migrations: readonly (readonly string[])[] = [
        expires_at integer
      )`,
     'create index files_by_owner on files (owner, id)',
+  ],
+  [
+    `create table responses (
+       id text primary key,
+       owner text not null,
+       previous_id text,
+       status text not null check (status in ('queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled')),
+       body text not null,
+       events text,
+       pid integer,
+       pid_started text,
+       host text,
+       created_at integer not null
+     )`,
+    'create index responses_by_age on responses (created_at)',
+    `create table response_items (
+       response_id text not null references responses (id) on delete cascade,
+       side text not null check (side in ('input', 'output')),
+       position integer not null,
+       id text not null,
+       item text not null,
+       primary key (response_id, side, position)
+     ) without rowid`,
+    'create index response_items_by_id on response_items (id)',
   ],
 ];

@@ -89,6 +89,11 @@ export interface StreamEncoder<Piece extends string | Uint8Array = string> {
    * @param answer which of several answers it belongs to, from 0. Default 0
    */
   encode(event: GenerateEvent, answer?: number): Piece;
+  /**
+   * What ends the stream after its last event, where something is to be done before the caller reads that it is over; a
+   * failure of that ends the stream as any other. Default: nothing more.
+   */
+  end?(): Promise<Piece>;
   /** What ends a stream that already began, after a failure. */
   fail(error: FreeholdError, requestId: string): Piece;
   /** Something harmless that keeps the connection awake. */

@@ -9,7 +9,7 @@ export interface Conversation {
   /** Text of the operator, wherever it stands: all of it comes first. */
   system(text: string): void;
   user(blocks: readonly Block[]): void;
-  /** @param joins whether it goes on with the assistant's turn before it, if there is one */
+  /** @param joins whether it goes on with the assistant's turn before it, if there is one; text after text never does */
   assistant(blocks: readonly Block[], joins?: boolean): void;
   call(block: ToolUseBlock): void;
   /**
@@ -31,7 +31,8 @@ export function startConversation(): Conversation {
   const add = (role: Message['role'], blocks: readonly Block[], joins: boolean) => {
     if (blocks.length === 0) return;
     const last = messages.at(-1);
-    if (joins && last?.role === role) last.content.push(...blocks);
+    const texts = last?.content.at(-1)?.type === 'text' && blocks[0]?.type === 'text';
+    if (joins && last?.role === role && !texts) last.content.push(...blocks);
     else messages.push({ role, content: [...blocks] });
   };
   return {
