@@ -1,16 +1,24 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZabcdefghjkmnpqrstvwxyz';
+
+const fair = alphabet.length * Math.floor(256 / alphabet.length);
+
+/** Random bytes, drawn for many ids at once: each draw costs more than an id. */
+const pool = new Uint8Array(4096);
+let poolAt = pool.length;
 
 /** A random id such as `msg_7Qk…`: the prefix, an underscore and 24 characters (about 138 bits). */
 export function newId(prefix: string): string {
   let id = '';
   while (id.length < 24) {
-    for (const byte of randomBytes(32)) {
-      // reject the tail so that every character is equally likely
-      if (byte < alphabet.length * Math.floor(256 / alphabet.length) && id.length < 24)
-        id += alphabet[byte % alphabet.length];
+    if (poolAt === pool.length) {
+      randomFillSync(pool);
+      poolAt = 0;
     }
+    const byte = pool[poolAt++] as number;
+    // reject the tail so that every character is equally likely
+    if (byte < fair) id += alphabet[byte % alphabet.length];
   }
   return `${prefix}_${id}`;
 }

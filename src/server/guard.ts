@@ -3,6 +3,7 @@
 import { createMiddleware } from 'hono/factory';
 import { FreeholdError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
+import type { Logger } from '../lib/log.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { answerError } from './answer-error.ts';
 import { routeOf } from './api-paths.ts';
@@ -70,12 +71,23 @@ function wrongHost(bound: string): FreeholdError {
   );
 }
 
+const requestLogs = new WeakMap<Logger, Logger>();
+
+/** The same log, not searched for secrets, which takes longer than to write the line: what it is given holds none. */
+function requestLogOf(logger: Logger): Logger {
+  const known = requestLogs.get(logger);
+  if (known) return known;
+  const requestLog = logger.child({}, { redact: [] });
+  requestLogs.set(logger, requestLog);
+  return requestLog;
+}
+
 /** One log line and the metrics of an answered request. Never a prompt, never a key. */
 export function report(c: AppContext, services: Services, status: number): void {
   const facts = c.get('facts');
   const durationMs = performance.now() - c.get('arrivedMs');
   services.metrics.request({ method: c.req.method, route: routeOf(c.req.path), status, durationMs });
-  services.logger[status >= 500 && !isExpectedEnd(facts.errorCode) ? 'error' : 'info'](
+  requestLogOf(services.logger)[status >= 500 && !isExpectedEnd(facts.errorCode) ? 'error' : 'info'](
     {
       method: c.req.method,
       path: c.req.path,
