@@ -28,8 +28,8 @@ const closing = '\u{f0001}';
 const remains = /[\u{f0000}\u{f0001}]|\\udb80\\udc0[01]/iu;
 
 export class Markers {
-  /** Unguessable, so that no text can pass for a marker. */
-  readonly #nonce = randomBytes(9).toString('hex');
+  /** Unguessable, so that no text can pass for a marker. Begins with a letter, which shows where a template changes case. */
+  readonly #nonce = `n${randomBytes(9).toString('hex')}`;
   readonly #texts: string[] = [];
   readonly #numbers = new Map<string, number>();
 

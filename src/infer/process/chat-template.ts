@@ -12,6 +12,7 @@ import { findHabits, givenTools, type Habits, type RunTemplate } from './chat-te
 import { Markers, type PromptPiece } from './chat-template-marks.ts';
 import { templateTurns, toolsOf } from './chat-template-turns.ts';
 import { DeadlineError, withinDeadline } from './deadline.ts';
+import { ownMarkup } from './tools/describe.ts';
 import type { AnswerSyntax, ThinkingSyntax } from './tools/syntax.ts';
 
 export type { PromptPiece } from './chat-template-marks.ts';
@@ -19,6 +20,8 @@ export type { PromptPiece } from './chat-template-marks.ts';
 export interface ChatTemplate {
   /** How the model writes calls of tools and thoughts into its answers. */
   readonly syntax: AnswerSyntax;
+  /** All that it may write of its own, with our own of tools: what tells markup from words in a vocabulary. */
+  readonly markup: string;
   /**
    * @throws FreeholdError invalid_request when the template refuses the conversation, or a result of a tool has no call;
    * model_failed when it takes more than 2 s over it, unsupported for images
@@ -78,6 +81,7 @@ export function createChatTemplate(
 
   return {
     syntax: habits.syntax,
+    markup: (source ?? '') + ownMarkup(habits.syntax),
     render(request) {
       const markers = new Markers();
       let rendered: string;

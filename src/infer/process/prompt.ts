@@ -48,11 +48,11 @@ const longRun = new RegExp(
 );
 
 /**
- * @param templateSource text of the chat template; user-defined tokens it names are control tokens in all but name
+ * @param markup text of the chat template and of ours; user-defined tokens it names are control tokens in all but name
  */
-export function createPromptTokenizer(vocabulary: PromptVocabulary, templateSource = ''): PromptTokenizer {
+export function createPromptTokenizer(vocabulary: PromptVocabulary, markup = ''): PromptTokenizer {
   const userDefined = [...vocabulary.userDefinedTokens].filter(
-    ([name]) => /^<\|.+\|>$/u.test(name) || (name.trim().length > 1 && templateSource.includes(name)),
+    ([name]) => /^<\|.+\|>$/u.test(name) || (name.trim().length > 1 && markup.includes(name)),
   );
   const controls = new Map([...vocabulary.controlTokens, ...userDefined]);
   const nameOf = new Map([...controls].map(([name, token]) => [token, name]));

@@ -2,7 +2,7 @@
 // it does not. Names, descriptions and schemas are somebody's text and go in as markers. Knows no messages.
 import type { Tool } from '../../../lib/text-model.ts';
 import type { Markers } from '../chat-template-marks.ts';
-import { type ToolSyntax, writeCalls } from './syntax.ts';
+import { type AnswerSyntax, type ToolSyntax, writeCalls } from './syntax.ts';
 
 /** A tool in OpenAI's shape, which chat templates expect, its texts marked. */
 export interface TemplateTool {
@@ -44,6 +44,16 @@ The result comes in the next message. If no tool helps, answer in plain words.`;
 /** The result of a call in a turn of the person's, where the chat template knows no results. */
 export function describeResult(result: string, { family }: ToolSyntax): string {
   return family === 'gemma' ? `\`\`\`tool_output\n${result}\n\`\`\`` : `<tool_response>\n${result}\n</tool_response>`;
+}
+
+/** Words in brackets, the only ones of ours that some vocabularies hold as one token, and not as text. */
+const bracketed = /<[^<>\s]+>|\[[A-Z_/]+\]/g;
+
+/** The markup that we write of our own into prompts, where the chat template does not. */
+export function ownMarkup({ tools, thinking }: AnswerSyntax): string {
+  const calls = writeCalls(tools, [{ name: 'NAME', argumentsJson: '{}' }]);
+  const own = [describeResult('', tools), calls, thinking?.open, thinking?.cut].join('\n');
+  return (own.match(bracketed) ?? []).join('\n');
 }
 
 /** JSON spaced as Python spaces it, as in what models read. */
