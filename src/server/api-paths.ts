@@ -42,6 +42,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   { path: '/api/session', methods: ['GET', 'HEAD', 'POST', 'DELETE'], protocol: 'ours', scope: 'session' },
   { path: '/health', methods: ['GET', 'HEAD'], protocol: 'ours', scope: 'open' },
   { path: '/metrics', methods: ['GET', 'HEAD'], protocol: 'ours', scope: 'metrics' },
+  { path: '/openapi.json', methods: ['GET', 'HEAD'], protocol: 'ours', scope: 'open' },
 ];
 
 /** A path as people write it: `/v1/models/:id`. */

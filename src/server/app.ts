@@ -8,6 +8,7 @@ import type { App, AppEnv, Services } from './context.ts';
 import { guard } from './guard.ts';
 import { addChatRoutes } from './routes/chat.ts';
 import { addCompletionRoutes } from './routes/completions.ts';
+import { addDocsRoutes } from './routes/docs.ts';
 import { addEmbeddingRoutes } from './routes/embeddings.ts';
 import { addMessageRoutes } from './routes/messages.ts';
 import { addModelRoutes } from './routes/models.ts';
@@ -34,6 +35,7 @@ export function createApp(services: Services): App {
   addOllamaRoutes(app, services);
   addSessionRoutes(app, services);
   addOperationRoutes(app, services);
+  addDocsRoutes(app, services);
   for (const { path, methods } of apiRoutes) {
     app.all(path, (c) => {
       c.header('allow', methods.join(', '));
