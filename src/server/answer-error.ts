@@ -20,7 +20,7 @@ function errorAnswer(protocol: Protocol, error: FreeholdError, requestId: string
     case 'anthropic':
       return anthropicError(error, requestId);
     case 'bedrock':
-      return bedrockError(error);
+      return bedrockError(error, requestId);
     case 'ollama':
       return ollamaError(error);
     // what is ours alone speaks as most programs expect
