@@ -1,0 +1,217 @@
+// Responses that were answered and kept, with the items that went into them and came out, one owner each: for whoever is not
+// the owner they do not exist. A response is written in one transaction, and whoever answers says so afterwards: none that
+// was acknowledged is lost with the process. Knows nothing of what items mean.
+import { sql, type Transaction } from 'kysely';
+import { lives, thisProcess } from '../lib/process-identity.ts';
+import type { Store } from './open.ts';
+import type { ResponsesTable, Schema } from './schema.ts';
+
+/** JSON of the API's own object: a response without its output, or an item. */
+type Json = Record<string, unknown>;
+type Item = Json & { id: string };
+
+export type KeptStatus = ResponsesTable['status'];
+
+export interface KeptResponse {
+  id: string;
+  owner: string;
+  previousId: string | undefined;
+  status: KeptStatus;
+  body: Json;
+  output: Item[];
+  /** The events of its generation, where they were kept. */
+  events: unknown[] | undefined;
+  /** Whether the process that should answer it is gone; it says so nowhere itself. */
+  lost: boolean;
+}
+
+/** A response is kept so long, in milliseconds: 30 days. */
+export const responseLifetimeMs = 30 * 24 * 3600_000;
+
+/** Longest chain of responses, each going on from the one before. */
+export const longestChain = 2000;
+
+const over = (status: KeptStatus) => status !== 'queued' && status !== 'in_progress';
+
+/** Writes a response and its items; on return they are on the disk. Those that are too old go. */
+export async function keepResponse(
+  store: Store,
+  given: Pick<KeptResponse, 'id' | 'owner' | 'previousId' | 'status' | 'body' | 'output'> & { input: readonly Item[] },
+): Promise<void> {
+  const me = over(given.status) ? undefined : thisProcess();
+  const now = Date.now();
+  await store.db.transaction().execute(async (all) => {
+    await all
+      .deleteFrom('responses')
+      .where('created_at', '<', now - responseLifetimeMs)
+      .execute();
+    await all
+      .insertInto('responses')
+      .values({
+        id: given.id,
+        owner: given.owner,
+        previous_id: given.previousId ?? null,
+        status: given.status,
+        body: JSON.stringify(given.body),
+        events: null,
+        pid: me?.pid ?? null,
+        pid_started: me?.started ?? null,
+        host: me?.host ?? null,
+        created_at: now,
+      })
+      .execute();
+    await insertItems(all, given.id, 'input', given.input);
+    await insertItems(all, given.id, 'output', given.output);
+  });
+}
+
+/**
+ * Writes how a response goes on, or ended.
+ * @returns false where it is over already, or gone: then nothing is written
+ */
+export async function updateResponse(
+  store: Store,
+  id: string,
+  change: Pick<KeptResponse, 'status' | 'body' | 'output'> & { events?: readonly unknown[] | undefined },
+): Promise<boolean> {
+  return store.db.transaction().execute(async (all) => {
+    const { numUpdatedRows } = await all
+      .updateTable('responses')
+      .set({
+        status: change.status,
+        body: JSON.stringify(change.body),
+        events: change.events === undefined ? null : JSON.stringify(change.events),
+        ...(over(change.status) ? { pid: null, pid_started: null, host: null } : {}),
+      })
+      .where('id', '=', id)
+      .where('status', 'in', ['queued', 'in_progress'])
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) return false;
+    await insertItems(all, id, 'output', change.output);
+    return true;
+  });
+}
+
+/** SQLite takes so many parameters, and more, in one statement. */
+const itemsAtOnce = 1000;
+
+async function insertItems(
+  all: Transaction<Schema>,
+  responseId: string,
+  side: 'input' | 'output',
+  items: readonly Item[],
+): Promise<void> {
+  for (let from = 0; from < items.length; from += itemsAtOnce) {
+    const rows = items.slice(from, from + itemsAtOnce).map((item, index) => ({
+      response_id: responseId,
+      side,
+      position: from + index,
+      id: item.id,
+      item: JSON.stringify(item),
+    }));
+    await all.insertInto('response_items').values(rows).execute();
+  }
+}
+
+/** The owner's response of that id. */
+export async function findResponse(store: Store, owner: string, id: string): Promise<KeptResponse | undefined> {
+  const row = await store.db
+    .selectFrom('responses')
+    .selectAll()
+    .where('id', '=', id)
+    .where('owner', '=', owner)
+    .executeTakeFirst();
+  if (!row) return undefined;
+  return {
+    id: row.id,
+    owner: row.owner,
+    previousId: row.previous_id ?? undefined,
+    status: row.status,
+    body: JSON.parse(row.body),
+    output: await itemsOf(store, row.id, 'output'),
+    events: row.events === null ? undefined : JSON.parse(row.events),
+    lost: isLost(row),
+  };
+}
+
+function isLost({ status, pid, pid_started, host }: ResponsesTable): boolean {
+  if (over(status)) return false;
+  if (pid === null || host === null) return true;
+  return lives({ pid, host, started: pid_started ?? undefined }) === false;
+}
+
+async function itemsOf(store: Store, responseId: string, side: 'input' | 'output'): Promise<Item[]> {
+  const rows = await store.db
+    .selectFrom('response_items')
+    .select('item')
+    .where('response_id', '=', responseId)
+    .where('side', '=', side)
+    .orderBy('position')
+    .execute();
+  return rows.map(({ item }) => JSON.parse(item));
+}
+
+/** What went into the owner's response, in order; undefined where there is none of that id. */
+export async function findInput(store: Store, owner: string, id: string): Promise<Item[] | undefined> {
+  const row = await store.db
+    .selectFrom('responses')
+    .select('id')
+    .where('id', '=', id)
+    .where('owner', '=', owner)
+    .executeTakeFirst();
+  return row && itemsOf(store, row.id, 'input');
+}
+
+/** Items of the owner's responses by their ids; of those that stand in several, one of them. */
+export async function findItems(store: Store, owner: string, ids: readonly string[]): Promise<Map<string, Item>> {
+  const found = new Map<string, Item>();
+  for (let from = 0; from < ids.length; from += itemsAtOnce) {
+    const rows = await store.db
+      .selectFrom('response_items')
+      .innerJoin('responses', 'responses.id', 'response_items.response_id')
+      .select(['response_items.id', 'response_items.item'])
+      .where('responses.owner', '=', owner)
+      .where('response_items.id', 'in', ids.slice(from, from + itemsAtOnce))
+      .execute();
+    for (const { id, item } of rows) found.set(id, JSON.parse(item));
+  }
+  return found;
+}
+
+/**
+ * All items of the owner's response and of those it goes on from, the oldest first.
+ * @returns `broken`: the id of one of them that is gone; `tooLong` where there are more than `longestChain`
+ */
+export async function findChain(
+  store: Store,
+  owner: string,
+  id: string,
+): Promise<{ items: Item[]; broken?: string; tooLong?: true }> {
+  const { rows: chain } = await sql<{ id: string; previous_id: string | null }>`
+    with recursive chain (id, previous_id, depth) as (
+      select id, previous_id, 0 from responses where id = ${id} and owner = ${owner}
+      union all
+      select responses.id, responses.previous_id, chain.depth + 1
+      from chain join responses on responses.id = chain.previous_id
+      where responses.owner = ${owner} and chain.depth < ${longestChain}
+    )
+    select id, previous_id from chain order by depth desc`.execute(store.db);
+  if (chain.length > longestChain) return { items: [], tooLong: true };
+  const broken = chain.length === 0 ? id : chain[0]?.previous_id;
+  if (broken) return { items: [], broken };
+  const items: Item[] = [];
+  for (const each of chain) {
+    items.push(...(await itemsOf(store, each.id, 'input')), ...(await itemsOf(store, each.id, 'output')));
+  }
+  return { items };
+}
+
+/** @returns whether there was one of that owner */
+export async function deleteResponse(store: Store, owner: string, id: string): Promise<boolean> {
+  const { numDeletedRows } = await store.db
+    .deleteFrom('responses')
+    .where('id', '=', id)
+    .where('owner', '=', owner)
+    .executeTakeFirst();
+  return numDeletedRows > 0n;
+}
