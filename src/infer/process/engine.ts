@@ -103,6 +103,11 @@ export class Engine {
     return this.#context.contextTokens;
   }
 
+  /** Whether the model thinks before it answers. */
+  get thinks(): boolean {
+    return this.#intake.syntax.thinking !== undefined;
+  }
+
   stats(): EngineStats {
     return {
       ...this.#rounds.totals,

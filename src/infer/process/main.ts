@@ -52,7 +52,9 @@ async function load(options: LoadOptions): Promise<void> {
       generate: purpose === 'chat',
       embed: purpose === 'embedding',
       rerank: purpose === 'rerank',
-      tools: false,
+      // a model that was not trained to call tools is told how, and held to it
+      tools: purpose === 'chat',
+      thinking: engine?.thinks ?? false,
       vision: false,
     },
     loadMs: performance.now() - startedAt,
