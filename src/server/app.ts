@@ -6,16 +6,19 @@ import { apiPaths, apiRoutes, isApiPath } from './api-paths.ts';
 import { authenticated } from './auth.ts';
 import type { App, AppEnv, Services } from './context.ts';
 import { guard } from './guard.ts';
+import { addBedrockRoutes } from './routes/bedrock.ts';
 import { addChatRoutes } from './routes/chat.ts';
 import { addCompletionRoutes } from './routes/completions.ts';
 import { addDocsRoutes } from './routes/docs.ts';
 import { addEmbeddingRoutes } from './routes/embeddings.ts';
+import { addFileRoutes } from './routes/files.ts';
 import { addMessageRoutes } from './routes/messages.ts';
 import { addModelRoutes } from './routes/models.ts';
 import { addOllamaRoutes } from './routes/ollama.ts';
 import { addOperationRoutes } from './routes/operations.ts';
 import { addPageRoutes } from './routes/page.ts';
 import { addRerankRoutes } from './routes/rerank.ts';
+import { addResponseRoutes } from './routes/responses.ts';
 import { addSessionRoutes } from './routes/session.ts';
 
 export function createApp(services: Services): App {
@@ -29,8 +32,11 @@ export function createApp(services: Services): App {
   addMessageRoutes(app, services);
   addChatRoutes(app, services);
   addCompletionRoutes(app, services);
+  addResponseRoutes(app, services);
   addEmbeddingRoutes(app, services);
   addRerankRoutes(app, services);
+  addBedrockRoutes(app, services);
+  addFileRoutes(app, services);
   addModelRoutes(app, services);
   addOllamaRoutes(app, services);
   addSessionRoutes(app, services);

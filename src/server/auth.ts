@@ -55,14 +55,26 @@ export async function resolvePrincipal(c: AppContext, services: Services): Promi
   });
 }
 
-/** What was presented as a key, if anything; an empty or malformed header counts as something. */
+/**
+ * What was presented as a key, if anything; an empty or malformed header counts as something. A cookie is only looked at
+ * when nothing else was presented: browsers send it along by themselves.
+ * @throws FreeholdError unauthorized for two that differ
+ */
 function presentedKey(c: AppContext): string | undefined {
-  const apiKey = c.req.header('x-api-key');
-  if (apiKey !== undefined) return apiKey.trim();
+  const apiKey = c.req.header('x-api-key')?.trim();
   const authorization = c.req.header('authorization');
-  if (authorization === undefined) return undefined;
-  return /^bearer +(\S+) *$/i.exec(authorization)?.[1] ?? '';
+  const bearer = authorization === undefined ? undefined : (/^bearer +(\S+) *$/i.exec(authorization)?.[1] ?? '');
+  if (apiKey !== undefined && bearer !== undefined && apiKey !== bearer) throw twice();
+  const presented = apiKey ?? bearer;
+  if (presented && /[?&]x-amz-signature=/i.test(c.req.url)) throw twice();
+  return presented;
 }
+
+/** Which of two was meant is not ours to guess: a proxy in between may have added one of them. */
+const twice = () =>
+  new FreeholdError('unauthorized', 'The request carries two different credentials.', {
+    hint: 'Send one: `x-api-key: KEY`, `Authorization: Bearer KEY`, or a signature.',
+  });
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 

@@ -15,23 +15,24 @@ const deepestNesting = 200;
  * @throws FreeholdError payload_too_large, invalid_json, invalid_request, cancelled; overloaded while others send too much
  */
 export async function readJson(c: AppContext, limitBytes: number): Promise<unknown> {
-  const encoding = c.req.header('content-encoding');
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new FreeholdError(
-      'unsupported',
-      `content-encoding: Bodies compressed with ${encoding.slice(0, 40)} are not read.`,
-      {
-        hint: 'Send the body uncompressed.',
-        field: 'content-encoding',
-      },
-    );
-  }
+  requireUncompressed(c);
   const share = c.get('bodies').begin();
   try {
     return parseJson(await readBytes(c, limitBytes, share));
   } finally {
     share.end();
   }
+}
+
+/** @throws FreeholdError unsupported */
+export function requireUncompressed(c: AppContext): void {
+  const encoding = c.req.header('content-encoding');
+  if (encoding === undefined || encoding.toLowerCase() === 'identity') return;
+  const what = encoding.slice(0, 40);
+  throw new FreeholdError('unsupported', `content-encoding: Bodies compressed with ${what} are not read.`, {
+    hint: 'Send the body uncompressed.',
+    field: 'content-encoding',
+  });
 }
 
 /**
@@ -51,7 +52,8 @@ export async function readBody(c: AppContext, limitBytes: number): Promise<Uint8
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-function parseJson(bytes: Uint8Array): unknown {
+/** @throws FreeholdError invalid_json with the place of the mistake; invalid_request for more than any honest request holds */
+export function parseJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
     text = utf8.decode(bytes);

@@ -7,6 +7,7 @@ import type { Config } from '../lib/config.ts';
 import { createLogger, type Logger } from '../lib/log.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { freeholdVersion } from '../lib/version.ts';
+import { tidyFiles } from '../store/files.ts';
 import { createKey, hasKeys } from '../store/keys.ts';
 import { openStore } from '../store/open.ts';
 import type { AdaptersThatFit } from './adapters-that-fit.ts';
@@ -72,6 +73,8 @@ export async function startServer(
       plan: parts.plan ?? hub.plan,
       names: parts.names ?? hub.names,
     });
+    // what is left over costs room, not service
+    await tidyFiles(store).catch((error) => logger.warn({ err: error }, 'old files could not be removed'));
     const signIn = createSignInTokens();
     const stopping = new AbortController();
     const app = createApp({
