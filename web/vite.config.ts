@@ -1,4 +1,4 @@
-// Builds the page into web/dist. Nothing is inlined into index.html, so the server can forbid inline scripts and styles.
+// Builds the page, and the page of the APIs (docs.html), into web/dist. Nothing is inlined into index.html, so the server can forbid inline scripts and styles.
 // `vite` (development) passes /v1 and /api on to FREEHOLD_DEV_TARGET: a Freehold server or dev/mock-server.mjs.
 import tailwindcss from '@tailwindcss/vite';
 import react from '@vitejs/plugin-react';
@@ -15,6 +15,7 @@ export default defineConfig(({ mode }) => {
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       reportCompressedSize: true,
+      rolldownOptions: { input: ['index.html', 'docs.html'] },
     },
     server: { proxy: { '/v1': target, '/api': target } },
   };

@@ -1,5 +1,5 @@
 // The built page. Only files that were found in its folder are served, by exact path, so no path can lead out of it;
-// any other path gets index.html, since the page has its own routes.
+// any other path gets index.html, since the page has its own routes. /docs is a page of its own: the APIs, to try.
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -27,10 +27,11 @@ export function addPageRoutes(app: App, services: Services): void {
   app.get('*', async (c, next) => {
     if (isApiPath(c.req.path)) return next();
     if (!files?.has('/index.html')) files = listFiles(webRoot);
-    const known = files.has(c.req.path);
+    const wanted = c.req.path === '/docs' ? '/docs.html' : c.req.path;
+    const known = files.has(wanted);
     // a page from before an update asks for files that are gone: HTML in their place would only confuse it
     if (!known && c.req.path.startsWith('/assets/')) return c.text('Gone. Reload the page.\n', 404);
-    const requested = known ? c.req.path : '/index.html';
+    const requested = known ? wanted : '/index.html';
     const file = files.get(requested);
     const content = file === undefined ? undefined : await readFile(file).catch(() => undefined);
     if (content === undefined) {
