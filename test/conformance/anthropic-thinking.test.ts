@@ -1,6 +1,8 @@
 // Thoughts, documents and the cache through the real Anthropic SDK.
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createKey } from '../../src/store/keys.ts';
+import { openStore } from '../../src/store/open.ts';
 import { answering, calls, says, thinks } from '../support/answer-script.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
@@ -126,6 +128,33 @@ describe('documents', () => {
       { type: 'document', title: 'B (https://a.example)', text: 'Found.' },
       { type: 'text', text: 'What do they say?' },
     ]);
+  });
+
+  it('that were uploaded are read by their id, by their owner alone', async () => {
+    const file = await client.beta.files.upload({
+      file: new File(['From a file.'], 'notes.txt', { type: 'text/plain' }),
+    });
+    const messages = [
+      {
+        role: 'user' as const,
+        content: [{ type: 'document' as const, source: { type: 'file' as const, file_id: file.id } }],
+      },
+    ];
+    await client.beta.messages.create({ ...ask, messages });
+    expect(lastRequest()?.messages[0]?.content).toEqual([
+      { type: 'document', title: 'notes.txt', text: 'From a file.' },
+    ]);
+    const store = openStore(server.home);
+    const { key } = await createKey(store, { name: 'other', role: 'service' });
+    await store.close();
+    const other = new Anthropic({ baseURL: server.url, apiKey: key, maxRetries: 0 });
+    const asked = server.model.requests.length;
+    await expect(other.beta.messages.create({ ...ask, messages })).rejects.toMatchObject({
+      status: 400,
+      message: expect.stringContaining(`There is no file \\"${file.id}\\" here`),
+    });
+    await expect(other.messages.countTokens({ model: 'default', messages })).rejects.toMatchObject({ status: 400 });
+    expect(server.model.requests).toHaveLength(asked);
   });
 
   it.each<[string, Anthropic.ContentBlockParam]>([

@@ -7,13 +7,18 @@ import { readJson } from '../body.ts';
 import { abortWithCaller } from '../caller.ts';
 import type { App, AppContext, Services } from '../context.ts';
 import { respond } from '../generate.ts';
-
-const requestContext = (c: AppContext) => ({ tenant: c.var.principal.tenant, traceId: c.var.requestId });
+import { filesOf } from '../request-files.ts';
 
 export function addMessageRoutes(app: App, services: Services): void {
-  const { bodyLimitBytes } = services.config;
+  /** The body, and who asks, with the files that the body names. */
+  const read = async (c: AppContext) => {
+    const body = await readJson(c, services.config.bodyLimitBytes);
+    const files = await filesOf(c, services, body);
+    return { body, context: { tenant: c.var.principal.tenant, traceId: c.var.requestId, files } };
+  };
   app.post('/v1/messages', async (c) => {
-    const parsed = parseMessages(await readJson(c, bodyLimitBytes), requestContext(c));
+    const { body, context } = await read(c);
+    const parsed = parseMessages(body, context);
     return respond(c, services, {
       parsed,
       idPrefix: 'msg',
@@ -22,7 +27,8 @@ export function addMessageRoutes(app: App, services: Services): void {
     });
   });
   app.post('/v1/messages/count_tokens', async (c) => {
-    const { model, request } = parseCountTokens(await readJson(c, bodyLimitBytes), requestContext(c));
+    const { body, context } = await read(c);
+    const { model, request } = parseCountTokens(body, context);
     const loaded = await allowedModel(c, services, model);
     c.var.facts.model = loaded.name;
     const release = services.models.hold(loaded);
