@@ -3,6 +3,8 @@
 // is their vendor's. A test asks for a row here for every row of the table.
 import { z } from 'zod';
 import { countTokensSchema as anthropicCountSchema, messagesSchema } from '../../wire/anthropic/schema.ts';
+import { invokeSchema } from '../../wire/bedrock/invoke.ts';
+import { countTokensSchema as bedrockCountSchema, converseSchema } from '../../wire/bedrock/schema.ts';
 import { ollamaChatSchema } from '../../wire/ollama/chat.ts';
 import { ollamaEmbeddingsSchema, ollamaEmbedSchema } from '../../wire/ollama/embed.ts';
 import { ollamaGenerateSchema } from '../../wire/ollama/generate.ts';
@@ -11,6 +13,8 @@ import { ollamaDeleteSchema, ollamaPullSchema } from '../../wire/ollama/pull.ts'
 import { completionsSchema } from '../../wire/openai/completions.ts';
 import { embeddingsSchema } from '../../wire/openai/embeddings.ts';
 import { chatSchema } from '../../wire/openai/request.ts';
+import { responsesSchema } from '../../wire/openai/responses/request.ts';
+import { filePurposes } from '../../wire/openai/stored-files.ts';
 import { rerankSchema } from '../../wire/rerank.ts';
 
 export interface Operation {
@@ -40,6 +44,9 @@ export interface Operation {
 
 const sse = 'text/event-stream';
 const ndjson = 'application/x-ndjson';
+const eventStream = 'application/vnd.amazon.eventstream';
+const id = { type: 'string' };
+const converseHello = [{ role: 'user', content: [{ text: 'Say hello in five words.' }] }];
 const hello = [{ role: 'user', content: 'Say hello in five words.' }];
 
 /** By method and path, as people write it: `GET /v1/models/:id`. */
@@ -79,6 +86,38 @@ export const operations: Record<string, Operation> = {
     sample: { model: 'default', prompt: 'Once upon a time', max_tokens: 40 },
     answer: 'A text completion with its choices and usage.',
     streamType: sse,
+  },
+  'POST /v1/responses': {
+    summary: 'Answer, and keep the answer',
+    description:
+      'OpenAI Responses. `previous_response_id` goes on from an earlier answer. With `stream: true` the answer is a stream of named events.',
+    body: responsesSchema,
+    bodyName: 'ResponsesRequest',
+    sample: { model: 'default', input: 'Say hello in five words.' },
+    answer: 'A response with its output items and usage.',
+    streamType: sse,
+  },
+  'POST /v1/responses/input_tokens': {
+    summary: 'Count the tokens of a request',
+    body: responsesSchema,
+    bodyName: 'ResponsesRequest',
+    sample: { model: 'default', input: 'Say hello in five words.' },
+    answer: '`{"object": "response.input_tokens", "input_tokens": N}`',
+  },
+  'GET /v1/responses/:id': {
+    summary: 'Show a kept answer',
+    answer: 'The response. With `stream=true` in the query, its events.',
+    streamType: sse,
+  },
+  'DELETE /v1/responses/:id': { summary: 'Delete a kept answer', answer: 'Its id, and `"deleted": true`.' },
+  'POST /v1/responses/:id/cancel': {
+    summary: 'Cancel an answer in the background',
+    answer: 'The response as far as it came.',
+  },
+  'GET /v1/responses/:id/input_items': {
+    summary: 'List what an answer was given',
+    query: { limit: { type: 'integer', minimum: 1, maximum: 100 }, order: { enum: ['asc', 'desc'] }, after: id },
+    answer: 'The input items, page by page.',
   },
   'POST /v1/embeddings': {
     summary: 'Turn texts into vectors',
@@ -173,6 +212,68 @@ export const operations: Record<string, Operation> = {
     sample: { model: 'qwen3-0.6b' },
     answer: 'Nothing.',
   },
+  'GET /v1/files': {
+    summary: 'List your files',
+    query: { limit: { type: 'integer', minimum: 1, maximum: 1000 } },
+    answer: 'The files of this key, page by page.',
+  },
+  'POST /v1/files': {
+    summary: 'Upload a file',
+    form: { purpose: { type: 'string', enum: [...filePurposes] }, file: { type: 'string', format: 'binary' } },
+    answer: 'The file, with its id.',
+  },
+  'GET /v1/files/:id': { summary: 'Show a file', answer: 'Name, size and type of the file.' },
+  'DELETE /v1/files/:id': { summary: 'Delete a file', answer: 'Its id, and that it is gone.' },
+  'GET /v1/files/:id/content': {
+    summary: 'Read a file',
+    answer: 'The bytes of the file.',
+    answerType: 'application/octet-stream',
+  },
+  'POST /model/:modelId/converse': {
+    summary: 'Answer a conversation',
+    description: 'Bedrock Converse. The model is a name or an ARN that ends with one.',
+    body: converseSchema,
+    bodyName: 'ConverseRequest',
+    sample: { messages: converseHello, inferenceConfig: { maxTokens: 200 } },
+    answer: 'A message with its content blocks, stop reason, usage and metrics.',
+  },
+  'POST /model/:modelId/converse-stream': {
+    summary: 'Answer a conversation as a stream',
+    body: converseSchema,
+    bodyName: 'ConverseRequest',
+    sample: { messages: converseHello, inferenceConfig: { maxTokens: 200 } },
+    answer: 'Frames of the event stream: messageStart, contentBlockDelta …, metadata.',
+    answerType: eventStream,
+  },
+  'POST /model/:modelId/invoke': {
+    summary: "Answer a body in a model's own shape",
+    description: "Anthropic's Messages, OpenAI's chat completions, Nova's messages, or a body for vectors.",
+    body: invokeSchema,
+    bodyName: 'InvokeRequest',
+    sample: { anthropic_version: 'bedrock-2023-05-31', max_tokens: 200, messages: hello },
+    answer: 'An answer in the same shape.',
+  },
+  'POST /model/:modelId/invoke-with-response-stream': {
+    summary: "Answer a body in a model's own shape as a stream",
+    body: invokeSchema,
+    bodyName: 'InvokeRequest',
+    sample: { anthropic_version: 'bedrock-2023-05-31', max_tokens: 200, messages: hello },
+    answer: 'Frames of the event stream, each with a chunk.',
+    answerType: eventStream,
+  },
+  'POST /model/:modelId/count-tokens': {
+    summary: 'Count the tokens of a request',
+    body: bedrockCountSchema,
+    bodyName: 'BedrockCountTokensRequest',
+    sample: { input: { converse: { messages: converseHello } } },
+    answer: '`{"inputTokens": N}`',
+  },
+  'GET /foundation-models': {
+    summary: 'List the models',
+    answer: '`modelSummaries`, as the control plane lists them.',
+  },
+  'GET /foundation-models/:modelId': { summary: 'Show a model', answer: '`modelDetails`.' },
+  'GET /inference-profiles': { summary: 'List inference profiles', answer: 'None: models answer by their own names.' },
   'GET /api/session': { summary: 'Tell who is signed in', answer: 'Name and role of whoever the cookie belongs to.' },
   'POST /api/session': {
     summary: 'Sign in to the page',
