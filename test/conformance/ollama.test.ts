@@ -377,6 +377,25 @@ describe('models', () => {
     await withKey(key).list();
   });
 
+  it('are hidden from a key that may not use them', async () => {
+    const store = openStore(server.home);
+    const scopes = { routes: ['*' as const], models: ['vectors'] };
+    const { key } = await createKey(store, { name: 'limited', role: 'service', scopes });
+    await store.close();
+    const limited = withKey(key);
+    await ollama.chat(ask);
+    expect(await limited.list()).toEqual({ models: [] });
+    expect(JSON.stringify(await limited.ps())).not.toContain('fake');
+    for (const act of [
+      () => limited.show({ model: 'fake' }),
+      () => limited.chat(ask),
+      () => limited.generate({ model: 'fake' }),
+    ]) {
+      await expect(act()).rejects.toMatchObject({ status_code: 404 });
+    }
+    expect(await limited.embed({ model: 'vectors', input: 'x' })).toHaveProperty('embeddings');
+  });
+
   it('are not created here: the path is told to be unknown', async () => {
     await expect(ollama.create({ model: 'mine', from: 'fake' })).rejects.toMatchObject({ status_code: 404 });
   });

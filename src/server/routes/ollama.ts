@@ -21,6 +21,7 @@ import {
   parseShow,
   type RunningModel,
 } from '../../wire/ollama/models.ts';
+import { allowedModel, allowedModels, requireModel } from '../allowed-models.ts';
 import { readJson } from '../body.ts';
 import type { App, AppContext, Services } from '../context.ts';
 import { respond } from '../generate.ts';
@@ -47,9 +48,9 @@ export function addOllamaRoutes(app: App, services: Services): void {
     const accept = c.req.header('accept');
     return accept === undefined || accept.includes('text/html') ? next() : Promise.resolve(c.text('Ollama is running'));
   });
-  app.get('/api/tags', async (c) => c.json(ollamaTags(await listed(services))));
-  app.post('/api/show', async (c) => c.json(ollamaShow(await findListed(services, parseShow(await body(c))))));
-  app.get('/api/ps', async (c) => c.json(ollamaRunning(await runningModels(services))));
+  app.get('/api/tags', async (c) => c.json(ollamaTags(await listed(c, services))));
+  app.post('/api/show', async (c) => c.json(ollamaShow(await findListed(c, services, parseShow(await body(c))))));
+  app.get('/api/ps', async (c) => c.json(ollamaRunning(await runningModels(c, services))));
   app.get('/api/version', (c) => c.json({ version: ollamaVersion, freehold: services.version }));
   addOllamaPullRoutes(app, services);
 }
@@ -58,7 +59,7 @@ const contextOf = (c: AppContext) => ({ tenant: c.var.principal.tenant, traceId:
 
 async function answer(c: AppContext, services: Services, shape: OllamaShape, parsed: ParsedOllama): Promise<Response> {
   if (parsed.loadOnly) {
-    const model = await services.models.get(parsed.model);
+    const model = await allowedModel(c, services, parsed.model);
     c.var.facts.model = model.name;
     return c.json(ollamaLoaded(shape, { model: model.name, createdSeconds: Math.floor(Date.now() / 1000) }));
   }
@@ -85,19 +86,20 @@ const embed = (
   });
 
 /** The models of this machine, with what those that run are able to do. */
-async function listed(services: Services): Promise<ServedModel[]> {
+async function listed(c: AppContext, services: Services): Promise<ServedModel[]> {
   const running = new Map(services.models.running().map((model) => [model.name, model]));
-  return (await services.listModels()).map((model) => {
+  return allowedModels(c.var.principal, await services.listModels()).map((model) => {
     const abilities = running.get(String(model.details.model ?? model.id))?.capabilities();
     return abilities ? { ...model, details: { ...model.details, abilities } } : model;
   });
 }
 
 /** @throws FreeholdError model_not_found; what is wrong with a model that is here and damaged */
-async function findListed(services: Services, name: string): Promise<ServedModel> {
-  const models = await listed(services);
+async function findListed(c: AppContext, services: Services, name: string): Promise<ServedModel> {
+  const models = await listed(c, services);
   const exact = models.find(({ id }) => id === name || id === `${name}:latest`);
   if (exact) return exact;
+  await requireModel(c.var.principal, services, name);
   const own = await services.models.nameOf(name);
   const model = models.find(({ id }) => id === own);
   if (model) return model;
@@ -107,13 +109,14 @@ async function findListed(services: Services, name: string): Promise<ServedModel
   });
 }
 
-async function runningModels(services: Services): Promise<RunningModel[]> {
-  const models = await listed(services);
+async function runningModels(c: AppContext, services: Services): Promise<RunningModel[]> {
+  const models = await listed(c, services);
   const devices = new Map(services.models.running().map(({ name, device }) => [name, device]));
   return services.models.status().flatMap(({ name, state, contextTokens }): RunningModel[] => {
     if (state !== 'ready') return [];
     const unlisted: ServedModel = { id: name, title: name, createdSeconds: 0, owner: 'file', details: {} };
-    const model = models.find(({ id }) => id === name) ?? unlisted;
+    const [model] = allowedModels(c.var.principal, [models.find(({ id }) => id === name) ?? unlisted]);
+    if (!model) return [];
     return [{ model, contextTokens, onDevice: (devices.get(name) ?? 'CPU') !== 'CPU' }];
   });
 }
