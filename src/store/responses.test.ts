@@ -51,6 +51,7 @@ describe('a response', () => {
       body: { id: 'a', object: 'response' },
       output: [item('a-out')],
       events: undefined,
+      pid: undefined,
       lost: false,
     });
     expect(await findInput(store, 'me', 'a')).toEqual([item('a-in-0'), item('a-in-1')]);

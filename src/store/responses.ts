@@ -21,7 +21,9 @@ export interface KeptResponse {
   output: Item[];
   /** The events of its generation, where they were kept. */
   events: unknown[] | undefined;
-  /** Whether the process that should answer it is gone; it says so nowhere itself. */
+  /** The process that answers it, while it is not over. */
+  pid: number | undefined;
+  /** Whether that process is gone; it says so nowhere itself. */
   lost: boolean;
 }
 
@@ -130,6 +132,7 @@ export async function findResponse(store: Store, owner: string, id: string): Pro
     body: JSON.parse(row.body),
     output: await itemsOf(store, row.id, 'output'),
     events: row.events === null ? undefined : JSON.parse(row.events),
+    pid: row.pid ?? undefined,
     lost: isLost(row),
   };
 }

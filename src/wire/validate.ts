@@ -50,13 +50,19 @@ export function fieldError(
 
 /**
  * Checks a value against a schema.
+ * @param at where the value stands in the request, if it is a part of it
  * @throws FreeholdError invalid_request about the first field at fault
  */
-export function validate<Schema extends z.ZodType>(schema: Schema, value: unknown, style: PathStyle): z.output<Schema> {
+export function validate<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  style: PathStyle,
+  at: Path = [],
+): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = deepest(result.error.issues[0] as Issue, []);
-  throw fieldError('invalid_request', issue.path, describe(issue, valueAt(value, issue.path)), style);
+  throw fieldError('invalid_request', [...at, ...issue.path], describe(issue, valueAt(value, issue.path)), style);
 }
 
 /** Of a union's branches, the one that was meant is the one that fits by type, or whose complaint lies deepest. */

@@ -150,11 +150,7 @@ export function startResponse(
     if (kind === 'message') {
       const added = start('message', 'msg', { type: 'message', role: 'assistant', content: [] });
       const part = textPart('', []);
-      return [
-        ...closed,
-        ...added,
-        event('response.content_part.added', { ...place(current()), part }),
-      ];
+      return [...closed, ...added, event('response.content_part.added', { ...place(current()), part })];
     }
     const added = start('reasoning', 'rs', { type: 'reasoning', summary: [], ...(summarised ? {} : { content: [] }) });
     const at = place(current());
@@ -364,7 +360,11 @@ function eventsOfOutput({ output, status }: ResponseObject): GenerateEvent[] {
   });
   const start: GenerateEvent = { type: 'start', inputTokens: 0, cachedTokens: 0 };
   if (status === 'completed') return [start, ...deltas, { type: 'stop', reason: 'end-turn' }];
-  return [start, ...deltas, ...(status === 'incomplete' ? [{ type: 'stop' as const, reason: 'max-tokens' as const }] : [])];
+  return [
+    start,
+    ...deltas,
+    ...(status === 'incomplete' ? [{ type: 'stop' as const, reason: 'max-tokens' as const }] : []),
+  ];
 }
 
 /** An event as the stream has it. The SDKs look at the data, others at the name. */

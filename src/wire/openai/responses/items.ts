@@ -83,24 +83,15 @@ export type Reference = z.output<typeof reference> & { type: 'item_reference' };
  * @throws FreeholdError invalid_request, or unsupported for kinds of items that nothing here makes or reads
  */
 export function itemOf(value: unknown, path: Path): Item | Reference {
-  const given = validateAt(z.looseObject({ type: z.string().nullish() }), value, path);
+  const given = validate(z.looseObject({ type: z.string().nullish() }), value, 'brackets', path);
   const type = given.type ?? ('role' in given || !('id' in given) ? 'message' : 'item_reference');
   if (!Object.hasOwn(schemas, type)) {
     const message = `Items of type '${type.slice(0, 60)}' are not supported.`;
     const hint = `Send items of type ${Object.keys(schemas).join(', ')}.`;
     throw fieldError('unsupported', [...path, 'type'], message, 'brackets', hint);
   }
-  const checked = validateAt(schemas[type as keyof typeof schemas], value, path);
+  const checked = validate(schemas[type as keyof typeof schemas], value, 'brackets', path);
   return { ...checked, type } as Item | Reference;
-}
-
-/** As `validate`, of a part of the request. */
-function validateAt<Schema extends z.ZodType>(schema: Schema, value: unknown, path: Path): z.output<Schema> {
-  // the value is put where it stands, so that the path and what was given are told as they are
-  const nested = path.reduceRight<z.ZodType>((inner, key) => z.looseObject({ [key]: inner }), schema);
-  const whole = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
-  const checked = validate(nested, whole, 'brackets');
-  return path.reduce<unknown>((inner, key) => (inner as Record<string, unknown>)[key], checked) as z.output<Schema>;
 }
 
 /**

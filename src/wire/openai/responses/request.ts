@@ -207,12 +207,7 @@ function functionsOf({ tools }: Given): GivenFunction[] {
   return (tools ?? []).map((item, index): GivenFunction => {
     const path = ['tools', index];
     if (item.type !== 'function') refuseTool(item.type, path);
-    const { tools: checked } = validate(
-      z.object({ tools: z.object({ [index]: functionTool }) }),
-      { tools: { [index]: item } },
-      'brackets',
-    );
-    return { ...(checked[index] as z.output<typeof functionTool>), path };
+    return { ...validate(functionTool, item, 'brackets', path), path };
   });
 }
 
