@@ -13,6 +13,7 @@ import { Markers, type PromptPiece } from './chat-template-marks.ts';
 import { templateTurns, toolsOf } from './chat-template-turns.ts';
 import { DeadlineError, withinDeadline } from './deadline.ts';
 import { ownMarkup } from './tools/describe.ts';
+import { endsOpen } from './tools/family.ts';
 import type { AnswerSyntax, ThinkingSyntax } from './tools/syntax.ts';
 
 export type { PromptPiece } from './chat-template-marks.ts';
@@ -116,7 +117,7 @@ export function createChatTemplate(
  */
 export function opensThought(pieces: readonly PromptPiece[], thinking: ThinkingSyntax | undefined): boolean {
   const last = pieces.at(-1);
-  return thinking !== undefined && last?.origin === 'template' && last.text.trimEnd().endsWith(thinking.open);
+  return thinking !== undefined && last?.origin === 'template' && endsOpen(last.text, thinking);
 }
 
 function variablesOf(request: GenerateRequest, habits: Habits, markers: Markers): Record<string, unknown> {
@@ -134,7 +135,7 @@ function closeThought(pieces: PromptPiece[], request: GenerateRequest, prefill: 
   if (!thinking || (request.thinking?.type !== 'disabled' && prefill === '')) return;
   if (opensThought(pieces, thinking)) pieces.push({ origin: 'template', text: thinking.cut });
   else if (request.thinking?.type === 'disabled' && !habits.thinkingSwitch) {
-    pieces.push({ origin: 'template', text: `${thinking.open}\n${thinking.cut}` });
+    pieces.push({ origin: 'template', text: `${thinking.open.trim()}\n${thinking.cut}` });
   }
 }
 

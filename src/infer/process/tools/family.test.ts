@@ -1,10 +1,12 @@
 // What trials say of a family. The families' templates are in chat-template-habits.test.ts.
 import { describe, expect, it } from 'vitest';
-import { isTrained, thinkingSyntaxOf, toolSyntaxOf } from './family.ts';
+import { endsOpen, isTrained, thinkingSyntaxOf, toolSyntaxOf } from './family.ts';
 import {
   bracketThinking,
+  channelThinking,
   gemmaTools,
   genericTools,
+  harmonyThinking,
   hermesTools,
   llama3Tools,
   mistralArgsTools,
@@ -48,11 +50,18 @@ describe('the syntax of calls', () => {
 });
 
 describe('the syntax of thoughts', () => {
+  it('tells whether a prompt ends within one', () => {
+    expect(endsOpen('<|turn>model\n<|channel>thought\n', channelThinking)).toBe(true);
+    expect(endsOpen('<|turn>model\n<|channel>thought\n<channel|>', channelThinking)).toBe(false);
+  });
+
   it('is told by the template, and whether it opens them by the prompt', () => {
     expect(thinkingSyntaxOf("{{ content.split('</think>')[-1] }}", '<|assistant|>')).toEqual(thinkTags(false));
     expect(thinkingSyntaxOf('{{ "<think>" }}', '<|assistant|><think>\n')).toEqual(thinkTags(true));
     expect(thinkingSyntaxOf('{{ "<think>" }}', '<|assistant|><think>\n\n</think>\n')).toEqual(thinkTags(false));
     expect(thinkingSyntaxOf('[THINK]', '')).toEqual(bracketThinking);
+    expect(thinkingSyntaxOf("{{ '<|channel>thought\\n<channel|>' }}", '<|turn>model\n')).toEqual(channelThinking);
+    expect(thinkingSyntaxOf('{{ "<|channel|>analysis<|message|>" }}', '<|start|>assistant')).toEqual(harmonyThinking);
     expect(thinkingSyntaxOf('{{ content }}', '')).toBeUndefined();
     expect(thinkingSyntaxOf(undefined, '')).toBeUndefined();
   });

@@ -3,8 +3,10 @@
 // spelled with control tokens in one model and with plain text in the next.
 import {
   bracketThinking,
+  channelThinking,
   gemmaTools,
   genericTools,
+  harmonyThinking,
   hermesTools,
   llama3Tools,
   mistralArgsTools,
@@ -56,6 +58,13 @@ export function isTrained({ family }: ToolSyntax): boolean {
  * @param prompt what the template makes of a question where thinking is asked for
  */
 export function thinkingSyntaxOf(source: string | undefined, prompt: string): ThinkingSyntax | undefined {
-  if (/<\/?think>/.test(source ?? '')) return thinkTags(/<think>\s*$/.test(prompt));
-  return source?.includes('[THINK]') ? bracketThinking : undefined;
+  const syntax = [thinkTags(false), bracketThinking, channelThinking, harmonyThinking].find(({ open, close }) =>
+    [open, close].some((tag) => source?.includes(tag.trim())),
+  );
+  return syntax && { ...syntax, opensInTemplate: endsOpen(prompt, syntax) };
+}
+
+/** Whether a prompt ends with the beginning of a thought. */
+export function endsOpen(prompt: string, { open }: ThinkingSyntax): boolean {
+  return prompt.trimEnd().endsWith(open.trim());
 }

@@ -44,7 +44,7 @@ export function createAnswerFollower(vocabulary: SpelledVocabulary, { tools, thi
     ...(tools.marker === '' ? [] : [tools.marker]),
     ...tools.leads,
     ...namesIn(vocabulary, tools.open, tools.callOpen, tools.beforeArguments, tools.callClose, tools.close),
-    ...(thinking ? [thinking.open, thinking.close] : []),
+    ...(thinking ? [thinking.open, thinking.close, ...namesIn(vocabulary, thinking.open, thinking.close)] : []),
   ]);
   const cut = thinking ? spelling.tokens(thinking.cut) : [];
 
@@ -121,8 +121,9 @@ function held(constrain: Constrain | undefined): Constrain {
   throw new FreeholdError('unsupported', 'This model cannot be held to a schema.');
 }
 
-/** Control tokens of the vocabulary that texts hold. */
-function namesIn({ controlTokens }: SpelledVocabulary, ...texts: string[]): string[] {
+/** Control tokens of the vocabulary that texts hold; some files keep them among user-defined ones. */
+function namesIn({ controlTokens, userDefinedTokens }: SpelledVocabulary, ...texts: string[]): string[] {
   const all = texts.join('\n');
-  return all === '' ? [] : [...controlTokens.keys()].filter((name) => name !== '' && all.includes(name));
+  const tags = [...userDefinedTokens.keys()].filter((name) => /^<.+>$/.test(name));
+  return [...controlTokens.keys(), ...tags].filter((name) => name !== '' && all.includes(name));
 }

@@ -132,6 +132,22 @@ export const bracketThinking: ThinkingSyntax = {
   opensInTemplate: false,
 };
 
+/** Gemma 4. */
+export const channelThinking: ThinkingSyntax = {
+  open: '<|channel>thought\n',
+  close: '<channel|>',
+  cut: '<channel|>',
+  opensInTemplate: false,
+};
+
+/** gpt-oss: the answer is a message of its own. */
+export const harmonyThinking: ThinkingSyntax = {
+  open: '<|channel|>analysis<|message|>',
+  close: '<|end|><|start|>assistant<|channel|>final<|message|>',
+  cut: '<|end|><|start|>assistant<|channel|>final<|message|>',
+  opensInTemplate: false,
+};
+
 /**
  * Calls as the family writes them: for prompts that say how, and for calls of earlier turns.
  * @param argumentsJson JSON of an object
