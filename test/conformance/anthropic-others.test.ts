@@ -3,7 +3,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { client } from '../clients/load.ts';
-import { answering, calls, says, thinks } from '../support/answer-script.ts';
+import { answering, calls, says, thinks } from '../support/model-script.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 interface AiSdk {

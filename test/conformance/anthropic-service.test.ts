@@ -2,8 +2,8 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { FreeholdError } from '../../src/lib/errors.ts';
-import { answer, says } from '../support/answer-script.ts';
 import { failing } from '../support/fake-model.ts';
+import { answer, says } from '../support/model-script.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 const models = Array.from({ length: 45 }, (_, index) => ({

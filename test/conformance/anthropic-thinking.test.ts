@@ -3,7 +3,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createKey } from '../../src/store/keys.ts';
 import { openStore } from '../../src/store/open.ts';
-import { answering, calls, says, thinks } from '../support/answer-script.ts';
+import { answering, calls, says, thinks } from '../support/model-script.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;

@@ -7,7 +7,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { GenerateEvent, GenerateRequest } from '../../src/lib/text-model.ts';
 import { runAgent } from '../clients/tool-loop.ts';
-import { answer, calls, says } from '../support/answer-script.ts';
+import { answer, calls, says } from '../support/model-script.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;

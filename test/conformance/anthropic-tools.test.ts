@@ -5,7 +5,7 @@ import { betaMemoryTool } from '@anthropic-ai/sdk/helpers/beta/memory';
 import { betaZodTool } from '@anthropic-ai/sdk/helpers/beta/zod';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { answer, answering, calls, says } from '../support/answer-script.ts';
+import { answer, answering, calls, says } from '../support/model-script.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
