@@ -97,7 +97,9 @@ it('an answer held to a schema is parsed by the SDK', async () => {
   // the SDK passes on no bounds of numbers, so there are none
   const verdict = z.object({ place: z.enum(['Bern', 'Basel']), sure: z.boolean() });
   const output_config = { format: zodOutputFormat(verdict) };
-  expect((await client.messages.parse({ ...ask, output_config })).parsed_output).toMatchObject({ sure: expect.any(Boolean) });
+  expect((await client.messages.parse({ ...ask, output_config })).parsed_output).toMatchObject({
+    sure: expect.any(Boolean),
+  });
   const streamed = await client.messages.stream({ ...ask, output_config }).finalMessage();
   expect(verdict.safeParse(streamed.parsed_output).error).toBeUndefined();
 });
