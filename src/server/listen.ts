@@ -1,16 +1,19 @@
 // The socket: listening, its time limits, and how it ends. Knows HTTP and nothing of what is served.
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { createAdaptorServer, getRequestListener } from '@hono/node-server';
 import type { Config } from '../lib/config.ts';
 import { FreeholdError } from '../lib/errors.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { settledWithin } from '../lib/settled.ts';
 import type { App } from './context.ts';
+import { acceptHttp2 } from './http2.ts';
 
 /** Longest a request's headers, and a whole request, may take to arrive, in milliseconds. */
 const headersTimeoutMs = 20_000;
 const requestTimeoutMs = 120_000;
+/** Longer than clients keep an idle connection, so that none is closed under a request. */
+const idleMs = 75_000;
 
 export interface Listening {
   port: number;
@@ -43,11 +46,11 @@ export async function listen(app: App, { host, port }: Config): Promise<Listenin
     serverOptions: {
       headersTimeout: headersTimeoutMs,
       requestTimeout: requestTimeoutMs,
-      // longer than clients keep an idle connection, so that none is closed under a request
-      keepAliveTimeout: 75_000,
+      keepAliveTimeout: idleMs,
       connectionsCheckingInterval: 5000,
     },
   }) as Server;
+  const http2 = acceptHttp2(server, getRequestListener(app.fetch, { hostname: host }), { idleMs, requestTimeoutMs });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, host, port)));
     server.listen(port, host.replace(/^\[|\]$/g, ''), resolve);
@@ -56,6 +59,7 @@ export async function listen(app: App, { host, port }: Config): Promise<Listenin
     port: (server.address() as AddressInfo).port,
     async close(graceMs, between) {
       const drained = new Promise<void>((resolve) => server.close(() => resolve()));
+      http2.close();
       // a connection kept alive becomes idle only when its answer is out
       const sweep = setInterval(() => server.closeIdleConnections(), 20);
       try {
@@ -66,6 +70,7 @@ export async function listen(app: App, { host, port }: Config): Promise<Listenin
       } finally {
         clearInterval(sweep);
         server.closeAllConnections();
+        http2.destroy();
       }
       await drained;
     },

@@ -32,10 +32,15 @@ export async function resolveSigV4(c: AppContext, services: Services): Promise<P
 
 function signedRequest(c: AppContext): SignedRequest {
   const url = new URL(c.req.url);
+  const incoming = c.env?.incoming;
+  const headers = new Map(c.req.raw.headers);
+  // over HTTP/2 there is an authority in its place
+  if (!headers.has('host'))
+    headers.set('host', (incoming as { authority?: string } | undefined)?.authority ?? url.host);
   return {
     method: c.req.method,
     // as on the wire: an URL that was parsed is no longer what was signed
-    target: c.env?.incoming?.url ?? url.pathname + url.search,
-    headers: new Map(c.req.raw.headers),
+    target: incoming?.url ?? url.pathname + url.search,
+    headers,
   };
 }
