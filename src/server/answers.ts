@@ -1,5 +1,7 @@
 // The answers to one request: one generation, or several of the same prompt side by side. Knows no protocol and no
 // socket.
+import { setMaxListeners } from 'node:events';
+import { throwIfAborted } from '../lib/deferred.ts';
 import type { GenerateEvent, GenerateRequest, TextModel } from '../lib/text-model.ts';
 
 /** @param answer which of the answers the event is of, counted from 0 */
@@ -23,10 +25,16 @@ export async function generateAnswers(
 ): Promise<void> {
   const requestOf = (answer: number) => (isList(asked) ? (asked[answer] as GenerateRequest) : withSeed(asked, answer));
   if (count === 1) {
-    for await (const event of model.generate(requestOf(0), signal)) onEvent(event, 0);
+    for await (const event of model.generate(requestOf(0), signal)) {
+      // leaving the loop ends the generation, of a model too that does not heed the signal
+      throwIfAborted(signal);
+      onEvent(event, 0);
+    }
     return;
   }
   const abort = new AbortController();
+  // every answer listens to it
+  setMaxListeners(count + 1, abort.signal);
   const stop = () => abort.abort();
   signal.addEventListener('abort', stop, { once: true });
   const failures: unknown[] = [];
@@ -34,7 +42,7 @@ export async function generateAnswers(
     let others: Promise<void>[] = [];
     try {
       for await (const event of model.generate(requestOf(answer), abort.signal)) {
-        if (abort.signal.aborted) continue;
+        throwIfAborted(abort.signal);
         onEvent(event, answer);
         if (answer === 0 && event.type === 'start') {
           others = Array.from({ length: count - 1 }, (_, index) => run(index + 1));
