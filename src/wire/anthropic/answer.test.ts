@@ -41,6 +41,35 @@ function readStream(text: string): { event: string; data: Record<string, unknown
     });
 }
 
+/** Puts the blocks of a stream together as a client does; each begins after the one before it has ended. */
+function accumulate(events: readonly { event: string; data: Record<string, unknown> }[]): unknown[] {
+  const blocks: Record<string, unknown>[] = [];
+  const inputs: string[] = [];
+  let open: number | undefined;
+  for (const { event, data } of events) {
+    const index = data.index as number;
+    if (event === 'content_block_start') {
+      expect([open, index]).toEqual([undefined, blocks.length]);
+      open = index;
+      blocks.push({ ...(data.content_block as object) });
+    } else if (event === 'content_block_delta') {
+      expect(index).toBe(open);
+      const { type, ...rest } = data.delta as Record<string, string>;
+      const [[field, value] = ['', '']] = Object.entries(rest);
+      if (type === 'input_json_delta') inputs[index] = (inputs[index] ?? '') + value;
+      else Object.assign(blocks[index] ?? {}, { [field]: String(blocks[index]?.[field] ?? '') + value });
+    } else if (event === 'content_block_stop') {
+      expect(index).toBe(open);
+      open = undefined;
+    }
+  }
+  expect(open).toBeUndefined();
+  inputs.forEach((json, index) => {
+    Object.assign(blocks[index] ?? {}, { input: JSON.parse(json || '{}') });
+  });
+  return blocks;
+}
+
 const everything = ['shown', 'omitted', 'hidden'] as const;
 const thinkingOf = {
   shown: [{ type: 'thinking', thinking: 'hm', signature }],
@@ -175,6 +204,35 @@ describe('an answer', () => {
           .join('');
         const whole = messageBody(gathered(events), meta) as { content: { text: string }[] };
         expect(streamed).toBe(whole.content[0]?.text ?? '');
+      }),
+    );
+  });
+
+  it('holds the same blocks whole and streamed, whatever the events', () => {
+    const pieces = fc.array(fc.string({ minLength: 1, unit: 'grapheme' }), { minLength: 1, maxLength: 3 });
+    const part = fc.oneof(
+      pieces.map((texts) => texts.map((text): GenerateEvent => ({ type: 'text-delta', text }))),
+      pieces.map((texts) => texts.map((text): GenerateEvent => ({ type: 'thinking-delta', text }))),
+      fc
+        .tuple(fc.nat(), fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }))
+        .map(([id, input]) => [
+          { type: 'tool-use-start', id: `call_${id}`, name: 'x' } as const,
+          ...(JSON.stringify(input).match(/.{1,5}/gsu) ?? []).map(
+            (json) => ({ type: 'tool-use-delta', json }) as const,
+          ),
+          { type: 'tool-use-stop' } as const,
+        ]),
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 6 }), fc.constantFrom(...everything), (parts, thoughts) => {
+        const events: GenerateEvent[] = [
+          { type: 'start', inputTokens: 1, cachedTokens: 0 },
+          ...parts.flat(),
+          { type: 'stop', reason: 'end-turn' },
+        ];
+        const encoder = messageStream(meta, thoughts);
+        const streamed = accumulate(readStream(events.map((event) => encoder.encode(event)).join('')));
+        expect(streamed).toEqual((messageBody(gathered(events), meta, thoughts) as { content: unknown }).content);
       }),
     );
   });

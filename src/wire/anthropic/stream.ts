@@ -58,7 +58,8 @@ export function messageStream(meta: AnswerMeta, thoughts: Thoughts = 'hidden'): 
           return before + delta('text', event.text);
         }
         case 'thinking-delta': {
-          if (thoughts === 'hidden') return '';
+          // what stands around a thought stays two blocks, as in a whole answer
+          if (thoughts === 'hidden') return close();
           const before =
             open === 'thinking' ? '' : start('thinking', { type: 'thinking', thinking: '', signature: '' });
           return thoughts === 'shown' ? before + delta('thinking', event.text) : before;
