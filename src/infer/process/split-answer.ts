@@ -10,6 +10,7 @@ import type { SampledToken } from './sampler.ts';
 import { StopMatcher } from './stop-matcher.ts';
 import type { Course } from './tools/course.ts';
 import type { FollowedAnswer } from './tools/follow-answer.ts';
+import { isBlank } from './tools/markers.ts';
 import type { Part } from './tools/phases.ts';
 import type { Spelling } from './tools/spelling.ts';
 
@@ -27,6 +28,10 @@ export class SplitAnswer {
   #kind: Part['type'] = 'text';
   /** Tokens whose text is not out yet, with `logprobs`. */
   #logged: GeneratedToken[] | undefined;
+  /** Whether the answer was at text before the token that comes. */
+  #inText: boolean;
+  /** Whether blanks that come now are no text: they follow a thought. */
+  #blankIsDropped = false;
   #tokens = 0;
 
   constructor(vocabulary: Vocabulary, request: GenerateRequest, { course, spelling }: FollowedAnswer) {
@@ -36,6 +41,7 @@ export class SplitAnswer {
     this.#maxTokens = request.maxTokens ?? Number.POSITIVE_INFINITY;
     this.#ignoreEnd = request.ignoreEnd ?? false;
     this.#stops = new StopMatcher(request.stop ?? []);
+    this.#inText = course.inText;
     this.#logged = request.sampling?.logprobs === undefined ? undefined : [];
   }
 
@@ -61,13 +67,18 @@ export class SplitAnswer {
     if (this.#vocabulary.isEndOfGeneration(token) && !(this.#ignoreEnd && course.free)) {
       return { reason: course.calls > 0 ? 'tool-use' : 'end-turn' };
     }
-    this.#logged?.push(describeToken(this.#vocabulary, sampled));
-    for (const part of course.take()) {
+    const parts = course.take();
+    // the log is that of text
+    if (this.#logged && (this.#inText || parts.some(({ type }) => type === 'text'))) {
+      this.#logged.push(describeToken(this.#vocabulary, sampled));
+    }
+    this.#inText = course.inText;
+    for (const part of parts) {
       const stop = this.#add(part, emit);
       if (stop !== undefined) return { reason: 'stop-sequence', stopSequence: stop };
     }
-    // the log is that of text
     if (!course.inText && this.#logged?.length) this.#logged = [];
+    if (!course.inText) this.#blankIsDropped = true;
     if (course.done) return { reason: 'tool-use' };
     return this.#tokens >= this.#maxTokens ? { reason: 'max-tokens' } : undefined;
   }
@@ -115,8 +126,13 @@ export class SplitAnswer {
 
   #delta(text: string): GenerateEvent {
     if (!this.#logged) return { type: 'text-delta', text };
-    const logprobs = this.#logged;
+    let logprobs = this.#logged;
     this.#logged = [];
+    if (this.#blankIsDropped) {
+      const first = logprobs.findIndex(({ bytes }) => !isBlank(String.fromCharCode(...bytes)));
+      logprobs = logprobs.slice(Math.max(0, first));
+      this.#blankIsDropped = false;
+    }
     return { type: 'text-delta', text, logprobs };
   }
 }

@@ -4,6 +4,7 @@
 import { invariant } from '../../../lib/errors.ts';
 import type { Constraint, SchemaConstraint } from '../constraint.ts';
 import type { CallPlan } from './call-plan.ts';
+import { trimStart } from './markers.ts';
 import { nextChars, type Part, type Phase, partsAtEnd, type Rules, type Step, stepOf } from './phases.ts';
 import type { Spelling } from './spelling.ts';
 
@@ -23,7 +24,7 @@ export interface CourseOptions {
   calls?: CallPlan;
   /** Of the arguments of each tool, in its frame. */
   tools?: readonly SchemaConstraint[];
-  /** Of text that is no call. */
+  /** Of text that is no call; not where there must be one. */
   schema?: Constraint;
   /** Whether the prompt ends in the beginning of the answer's text. */
   begun?: boolean;
@@ -38,6 +39,8 @@ export class Course implements Constraint {
   readonly #tools: readonly SchemaConstraint[];
   /** Of the call that is being written. */
   #call: Constraint | undefined;
+  /** Of markers that begin a call or end a thought. */
+  readonly #lastChars: readonly string[];
   #phase: Phase;
   /** The step of the token asked for last. */
   #asked: { token: number; step: Step | undefined } | undefined;
@@ -60,6 +63,10 @@ export class Course implements Constraint {
       ...(calls && { calls }),
       ...(schema && { schema }),
     };
+    this.#lastChars = [
+      ...(thinking ? [thinking.close.slice(-1)] : []),
+      ...(calls ? (calls.commit === '' ? [...calls.leads, calls.before.slice(0, 1)] : [calls.commit.slice(-1)]) : []),
+    ];
     this.#phase = thinking?.opened
       ? { at: 'thought', held: '', fresh: true }
       : { at: 'text', held: '', started: begun, thought: false, fits: true };
@@ -118,10 +125,28 @@ export class Course implements Constraint {
     for (let i = 0; i < count; i++) {
       if (logits[i] === -Infinity || (taken && taken[i] !== -Infinity)) continue;
       const token = tokens[i] as number;
-      const first = chars ? this.#spelling.firstOf(token) : 0;
-      if (chars && (first < 0 ? !mayEnd : !chars.has(first))) logits[i] = -Infinity;
-      else if (!this.allows(token)) logits[i] = -Infinity;
+      // most tokens are settled without a step
+      const allowed = chars
+        ? this.#mayBegin(token, chars, mayEnd) && this.allows(token)
+        : !this.#mayEndMarker(token) || this.allows(token);
+      if (!allowed) logits[i] = -Infinity;
     }
+  }
+
+  /** Whether a token begins with one of these characters, or with blanks and one of them. */
+  #mayBegin(token: number, chars: Set<number>, mayEnd: boolean): boolean {
+    const first = this.#spelling.firstOf(token);
+    if (first < 0) return mayEnd;
+    if (!chars.has(first)) return false;
+    if (first > 0x20 || this.#phase.at !== 'text') return true;
+    const begun = trimStart(this.#spelling.of(token));
+    return begun === '' || chars.has(begun.charCodeAt(0));
+  }
+
+  /** Whether a token could complete a marker: in free text only such a token may be refused, and one without text. */
+  #mayEndMarker(token: number): boolean {
+    const text = this.#spelling.of(token);
+    return text === '' || this.#lastChars.some((char) => text.includes(char));
   }
 
   accept(token: number): void {

@@ -83,7 +83,9 @@ export function createAnswerFollower(vocabulary: SpelledVocabulary, { tools, thi
       await spelling.prepare();
       const made: SchemaConstraint[] = [];
       try {
-        const schema = request.responseSchema && (await held(constrain)(request.responseSchema, signal));
+        // where there must be a call there is no other answer
+        const form = calls?.choice === 'must' ? undefined : request.responseSchema;
+        const schema = form && (await held(constrain)(form, signal));
         if (schema) made.push(schema);
         const forArguments: SchemaConstraint[] = [];
         if (calls && calls.choice !== 'never') {

@@ -49,7 +49,7 @@ export interface Rules {
   tools: readonly TokenFilter[];
   /** The same of the call that is being written, as far as it is written. */
   call: (tool: number) => TokenFilter;
-  /** What text that is no call must satisfy. */
+  /** What text that is no call must satisfy; undefined where there must be a call. */
   schema?: TokenFilter;
 }
 
@@ -152,7 +152,8 @@ function textStep(rules: Rules, phase: PhaseAt<'text'>, spelled: string, token: 
     }
     if (thinking.open.startsWith(begun)) hold = buffer.length - begun.length;
   }
-  if (calls && (free === 'free' || !phase.started)) {
+  // text of a given form may hold a marker's letters
+  if (calls && (free === 'free' || (!phase.started && calls.choice !== 'never'))) {
     const call =
       calls.commit === ''
         ? bareCall(rules, calls, phase, buffer, spelled, token)
