@@ -97,25 +97,6 @@ export async function respond(c: AppContext, services: Services, call: Call): Pr
   }
 }
 
-/**
- * Aborts when one of the signals does: the connection closes before the answer is complete, or the server ends.
- * @returns `done` stops listening: the server's signal lives as long as the server
- */
-export function abortWith(...signals: (AbortSignal | undefined)[]): { abort: AbortController; done: () => void } {
-  const abort = new AbortController();
-  const stop = () => abort.abort();
-  for (const signal of signals) {
-    if (signal?.aborted) stop();
-    else signal?.addEventListener('abort', stop, { once: true });
-  }
-  return {
-    abort,
-    done: () => {
-      for (const signal of signals) signal?.removeEventListener('abort', stop);
-    },
-  };
-}
-
 async function generate(
   model: TextModel,
   parsed: ParsedRequest,

@@ -15,8 +15,9 @@ import { countTokensSchema } from '../../wire/bedrock/schema.ts';
 import { validate } from '../../wire/validate.ts';
 import { allowedModel, allowedModels } from '../allowed-models.ts';
 import { parseJson, readJson } from '../body.ts';
+import { abortWithCaller } from '../caller.ts';
 import type { App, AppContext, Services } from '../context.ts';
-import { abortWith, respond } from '../generate.ts';
+import { respond } from '../generate.ts';
 import { retrieve } from '../retrieve.ts';
 
 const requestContext = (c: AppContext) => ({ tenant: c.var.principal.tenant, traceId: c.var.requestId });
@@ -75,7 +76,7 @@ export function addBedrockRoutes(app: App, services: Services): void {
     const loaded = await allowedModel(withRequestId(c), services, model);
     c.var.facts.model = loaded.name;
     const release = services.models.hold(loaded);
-    const { abort, done } = abortWith(c.req.raw.signal, services.stopping);
+    const { abort, done } = abortWithCaller(c, services);
     try {
       return c.json({ inputTokens: await loaded.countTokens(request, abort.signal) });
     } finally {
