@@ -157,8 +157,9 @@ export function addResponseRoutes(app: App, services: Services): void {
 
   async function startInBackground(c: AppContext, parsed: ParsedResponses): Promise<BackgroundRun> {
     await requireModel(c.var.principal, services, parsed.model);
-    // a name that is not known is told at once
-    const model = (await services.models.nameOf(parsed.model)) ?? parsed.model;
+    // a name that is not known is told at once; one that is known may take long to load
+    const known = await services.models.nameOf(parsed.model);
+    const model = known ?? (await allowedModel(c, services, parsed.model)).name;
     c.var.facts.model = model;
     const meta = { id: newId('resp'), model, createdSeconds: seconds() };
     const queued = emptyResponse({ ...meta, given: parsed.given }, 'queued');
