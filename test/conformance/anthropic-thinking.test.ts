@@ -207,6 +207,20 @@ it('cache_control is taken everywhere, and usage tells what the cache saved and 
   });
 });
 
+it('max_tokens of 0 warms the cache and answers nothing, whole and streamed', async () => {
+  server.model.behaviour = answering([...thinks('Hm.'), ...says('Never seen.')]);
+  const nothing = {
+    content: [],
+    stop_reason: 'max_tokens',
+    usage: { input_tokens: 6, cache_read_input_tokens: 4, output_tokens: 0 },
+  };
+  expect(await client.messages.create({ ...ask, max_tokens: 0 })).toMatchObject(nothing);
+  expect(lastRequest()?.maxTokens).toBe(1);
+  expect(await client.messages.stream({ ...ask, max_tokens: 0 }).finalMessage()).toMatchObject(nothing);
+  server.model.behaviour = answering(calls('look', {}));
+  expect(await client.messages.stream({ ...ask, max_tokens: 0 }).finalMessage()).toMatchObject(nothing);
+});
+
 it('system messages amid a conversation join the system text', async () => {
   await client.messages.create({
     ...ask,

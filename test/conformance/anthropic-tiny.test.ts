@@ -93,6 +93,14 @@ it('the cache reads what it has, and the parts sum up to the prompt', async () =
   expect(warm.usage.cache_read_input_tokens).toBeGreaterThan((cold.usage.cache_read_input_tokens ?? 0) + 50);
 });
 
+it('a prompt can be computed before it is needed', async () => {
+  const soon = [{ role: 'user' as const, content: 'Words that will be asked for soon. '.repeat(20) }];
+  const warming = await client.messages.create({ ...ask, max_tokens: 0, messages: soon });
+  expect(warming).toMatchObject({ content: [], stop_reason: 'max_tokens', usage: { output_tokens: 0 } });
+  const { usage } = await client.messages.create({ ...ask, max_tokens: 1, messages: soon });
+  expect(usage.cache_read_input_tokens).toBeGreaterThan((warming.usage.cache_read_input_tokens ?? 0) + 50);
+});
+
 it('an answer held to a schema is parsed by the SDK', async () => {
   // the SDK passes on no bounds of numbers, so there are none
   const verdict = z.object({ place: z.enum(['Bern', 'Basel']), sure: z.boolean() });

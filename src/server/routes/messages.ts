@@ -2,6 +2,7 @@
 import { messageBody } from '../../wire/anthropic/answer.ts';
 import { parseCountTokens, parseMessages } from '../../wire/anthropic/request.ts';
 import { messageStream } from '../../wire/anthropic/stream.ts';
+import { silenced, silencedStream } from '../../wire/anthropic/warming.ts';
 import { allowedModel } from '../allowed-models.ts';
 import { readJson } from '../body.ts';
 import { abortWithCaller } from '../caller.ts';
@@ -22,8 +23,12 @@ export function addMessageRoutes(app: App, services: Services): void {
     return respond(c, services, {
       parsed,
       idPrefix: 'msg',
-      body: ([completion], meta) => messageBody(completion, meta, parsed.thoughts),
-      encoder: (meta) => messageStream(meta, parsed.thoughts),
+      body: ([completion], meta) =>
+        messageBody(parsed.warming ? silenced(completion) : completion, meta, parsed.thoughts),
+      encoder: (meta) => {
+        const encoder = messageStream(meta, parsed.thoughts);
+        return parsed.warming ? silencedStream(encoder) : encoder;
+      },
     });
   });
   app.post('/v1/messages/count_tokens', async (c) => {

@@ -29,6 +29,10 @@ export function stopReason(reason: StopReason): string {
   }
 }
 
+/** What the vendor says of a refusal beside the word; engines do not say why. */
+export const stopDetails = (reason: StopReason) =>
+  reason === 'refusal' ? { type: 'refusal', category: null, explanation: null } : null;
+
 /**
  * The vendor counts tokens read from the cache apart from the others, and so do we: the three sum up to the prompt.
  * None are ever *created*: there a request pays for keeping what it marks with `cache_control`; here every prompt is
@@ -59,7 +63,7 @@ export function messageOf(meta: AnswerMeta, usage: Usage) {
     container: null,
     stop_reason: null as string | null,
     stop_sequence: null as string | null,
-    stop_details: null,
+    stop_details: null as ReturnType<typeof stopDetails>,
     usage: { ...usageOf(usage), ...elsewhere },
   };
 }
@@ -98,6 +102,7 @@ export function messageBody(completion: Completion, meta: AnswerMeta, thoughts: 
     content: completion.blocks.flatMap((block) => blocksOf(block, thoughts)),
     stop_reason: stopReason(completion.stopReason),
     stop_sequence: completion.stopSequence ?? null,
+    stop_details: stopDetails(completion.stopReason),
     freehold: { model: meta.model, ...meta.timing(completion.usage.outputTokens) },
   };
 }

@@ -45,6 +45,7 @@ describe('a request', () => {
         ...context,
       },
       thoughts: 'hidden',
+      warming: false,
     });
   });
 
@@ -129,7 +130,7 @@ describe('a bad request names the field and what was expected', () => {
       /'text', 'image'.*but "smell"/,
     ],
     ['no max_tokens', { max_tokens: undefined }, 'max_tokens', /Field required/],
-    ['max_tokens of 0', { max_tokens: 0 }, 'max_tokens', /greater than or equal to 1, but 0/],
+    ['negative max_tokens', { max_tokens: -1 }, 'max_tokens', /greater than or equal to 0, but -1/],
     ['a fraction', { max_tokens: 1.5 }, 'max_tokens', /an integer, but 1.5/],
     ['a number as text', { max_tokens: '10' }, 'max_tokens', /a number, but "10"/],
     ['huge max_tokens', { max_tokens: 1e300 }, 'max_tokens', /./],

@@ -11,10 +11,13 @@ import { countTokensSchema, type GivenMessage, type GivenPrompt, messagesSchema 
 import { holdsResults, type Thoughts, thinkingOf } from './thinking.ts';
 import { requirePairs } from './tool-turns.ts';
 import { toolsOf } from './tools.ts';
+import { fewestTokens } from './warming.ts';
 
 export interface ParsedMessages extends ParsedRequest {
   /** What the answer shows of the model's thoughts. */
   thoughts: Thoughts;
+  /** The prompt is computed for the cache, and nothing is answered. */
+  warming: boolean;
 }
 
 /**
@@ -27,7 +30,7 @@ export function parseMessages(body: unknown, context: RequestContext): ParsedMes
   const request: GenerateRequest = {
     ...parsePrompt(given, context),
     thinking,
-    maxTokens: Math.min(given.max_tokens, largestCount),
+    maxTokens: Math.min(Math.max(given.max_tokens, fewestTokens), largestCount),
     sampling: samplingOf(given, 'dots'),
   };
   if (given.stop_sequences && given.stop_sequences.length > 0) request.stop = given.stop_sequences;
@@ -38,6 +41,7 @@ export function parseMessages(body: unknown, context: RequestContext): ParsedMes
     stream: given.stream ?? false,
     request,
     thoughts,
+    warming: given.max_tokens === 0,
     ...(format && { schemaField: holdTo(request, format, String(format.path[0]), 'dots') }),
   };
 }

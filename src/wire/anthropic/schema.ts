@@ -72,7 +72,8 @@ export const countTokensSchema = z.looseObject(prompt);
 /** The body of `POST /v1/messages`. */
 export const messagesSchema = z.looseObject({
   ...prompt,
-  max_tokens: z.int().min(1),
+  // 0 computes the prompt for the cache
+  max_tokens: z.int().min(0),
   stop_sequences: z.array(z.string().min(1).max(1000)).max(64).nullish(),
   stream: z.boolean().nullish(),
   temperature: z.number().min(0).max(1).nullish(),

@@ -3,7 +3,7 @@
 import type { FreeholdError } from '../../lib/errors.ts';
 import type { GenerateEvent, Usage } from '../../lib/text-model.ts';
 import type { AnswerMeta, StreamEncoder } from '../completion.ts';
-import { messageOf, signature, stopReason, toolUseOf, usageOf } from './answer.ts';
+import { messageOf, signature, stopDetails, stopReason, toolUseOf, usageOf } from './answer.ts';
 import { anthropicErrorBody } from './errors.ts';
 import type { Thoughts } from './thinking.ts';
 
@@ -83,7 +83,7 @@ export function messageStream(meta: AnswerMeta, thoughts: Thoughts = 'hidden'): 
               delta: {
                 stop_reason: stopReason(event.reason),
                 stop_sequence: event.stopSequence ?? null,
-                stop_details: null,
+                stop_details: stopDetails(event.reason),
                 container: null,
               },
               usage: usageOf(usage),
