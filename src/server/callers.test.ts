@@ -81,6 +81,13 @@ describe.each(streamingRequests)('$route', ({ path, body }) => {
     await expect.poll(() => test.model.aborted, soon).toBe(aborted + 1);
   });
 
+  it('ends it when the caller closes its side of the connection', async () => {
+    const { socket, heard, aborted } = await begin(endless());
+    await expect.poll(() => bodyLength(heard()), soon).toBeGreaterThan(500);
+    socket.end();
+    await expect.poll(() => test.model.aborted, soon).toBe(aborted + 1);
+  });
+
   it('takes nothing more from a model that does not notice', async () => {
     let pieces = 0;
     let over = false;

@@ -95,6 +95,8 @@ const refused: Place[] = [
     '/api/chat',
     (url) => ({ model: 'default', messages: [{ role: 'user', content: 'hi', images: [url] }] }),
   ],
+  ['Ollama pull', '/api/pull', (url) => ({ model: url })],
+  ['Ollama pull from a registry', '/api/pull', (url) => ({ model: `${url.replace(/^[ a-z]+:\/\//i, '')}/x` })],
   ['Ollama prompt with an image', '/api/generate', (url) => ({ model: 'default', prompt: 'hi', images: [url] })],
   [
     'Bedrock image',
