@@ -21,6 +21,16 @@ describe('an error', () => {
     });
   });
 
+  it.each([
+    [402, 'billing_error'],
+    [504, 'timeout_error'],
+    [507, 'api_error'],
+    [409, 'invalid_request_error'],
+  ])('of status %i, which engines elsewhere may answer with, has type %s', (status, type) => {
+    const error = Object.assign(new FreeholdError('internal', 'x'), { status });
+    expect(anthropicError(error, 'r')).toMatchObject({ status, body: { error: { type } } });
+  });
+
   it('of a refused thread says so as the vendor does; others have no details', () => {
     const refused = (field: string) => anthropicError(new FreeholdError('unsupported', 'x', { field }), 'r').body;
     expect(refused('thread')).toMatchObject({ error: { details: { error_code: 'thread_unsupported_request' } } });
