@@ -123,7 +123,7 @@ export interface GenerateRequest {
   tools?: Tool[];
   /** Whether the answer may, must or must not call tools. Default: auto. */
   toolChoice?: { type: 'auto' | 'any' | 'none' } | { type: 'tool'; name: string };
-  /** Whether one answer may call several tools. Default true. */
+  /** Whether one answer may call several tools. Default: as the model was trained; false where it was not. */
   parallelToolCalls?: boolean;
   /**
    * Whether a model that can think before it answers does so, and for how many tokens at most: what it thinks then ends,

@@ -90,6 +90,7 @@ const asked = (seed: number, request: Partial<Question> = {}): Question => ({
   tools: [weather, clock],
   toolChoice: { type: 'any' },
   sampling: { temperature: 1, topK: 0, topP: 1, minP: 0, seed },
+  parallelToolCalls: true,
   ignoreEnd: false,
   maxTokens: 400,
   ...request,

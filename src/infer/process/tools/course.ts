@@ -5,7 +5,8 @@ import { invariant } from '../../../lib/errors.ts';
 import type { Constraint, SchemaConstraint } from '../constraint.ts';
 import type { CallPlan } from './call-plan.ts';
 import { trimStart } from './markers.ts';
-import { nextChars, type Part, type Phase, partsAtEnd, type Rules, type Step, stepOf } from './phases.ts';
+import { nextChars } from './next-chars.ts';
+import { type Part, type Phase, partsAtEnd, type Rules, type Step, stepOf } from './phases.ts';
 import type { Spelling } from './spelling.ts';
 
 export interface CourseOptions {

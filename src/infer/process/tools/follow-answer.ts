@@ -6,6 +6,7 @@ import { opensThought, type PromptPiece } from '../chat-template.ts';
 import type { Frame, SchemaConstraint } from '../constraint.ts';
 import { type CallPlan, planCalls } from './call-plan.ts';
 import { Course, type CourseOptions } from './course.ts';
+import { isTrained } from './family.ts';
 import { type SpelledVocabulary, Spelling } from './spelling.ts';
 import type { AnswerSyntax } from './syntax.ts';
 import { argumentsSchema, callableTools, inTool } from './tool-schema.ts';
@@ -68,7 +69,8 @@ export function createAnswerFollower(vocabulary: SpelledVocabulary, { tools, thi
       syntax: tools,
       names: callable.map(({ name }) => name),
       choice: choice === 'none' ? 'never' : choice === 'auto' ? 'may' : 'must',
-      parallel: request.parallelToolCalls ?? true,
+      // models that were not trained to call tools repeat their call until they are stopped
+      parallel: request.parallelToolCalls ?? isTrained(tools),
       spell: (text) => spelling.spell(text),
     });
   };
