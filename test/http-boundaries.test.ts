@@ -267,12 +267,13 @@ describe.each(apiRoutes)('$path', (route) => {
     for (const method of ['OPTIONS', ...route.methods]) {
       // signing in is how a stranger ends being one; so is ending a session
       if (route.scope === 'session' && method !== 'GET') continue;
-      for (const headers of [
+      const wrong: Record<string, string>[] = [
         {},
         { 'x-api-key': 'fh_wrong' },
         { authorization: 'Basic eDp5' },
         { authorization: 'Bearer' },
-      ]) {
+      ];
+      for (const headers of wrong) {
         const response = await test.app.request(path, { method, headers });
         expect([401, 403]).toContain(response.status);
         expect(response.headers.has('allow')).toBe(false);

@@ -29,7 +29,7 @@ export const errorKinds = {
   model_not_found: kind(404, false, 'No model of that name is here.'),
   method_not_allowed: kind(405, false, 'The path exists, with another method.'),
   payload_too_large: kind(413, false, 'The request body is larger than the server accepts.'),
-  quota_exceeded: kind(403, false, 'A key keeps as many files, or bytes in files, as it may.'),
+  quota_exceeded: kind(400, false, 'A key keeps as many files, or bytes in files, as it may.'),
   rate_limited: kind(429, true, 'Too many requests for this key. Nothing limits keys yet, so no request meets it.'),
   cancelled: kind(499, false, 'The caller went away or cancelled.'),
   // the server and its model processes

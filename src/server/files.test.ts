@@ -74,11 +74,13 @@ describe('a file', () => {
       size_bytes: 5,
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
       downloadable: true,
+      expires_at: null,
     });
     expect(await (await get(`/v1/files/${id}?beta=true`, anthropic)).json()).toEqual(created);
     expect(await (await get('/v1/files', anthropic)).json()).toEqual({
       data: [created],
       has_more: false,
+      next_page: null,
       first_id: id,
       last_id: id,
     });
@@ -110,9 +112,9 @@ describe('a file', () => {
     ['../../../etc/passwd', 'passwd'],
     ['C:\\temp\\x.txt', 'x.txt'],
     ['a\u0001b\u202etxt.exe', 'abtxt.exe'],
-    ['..', 'file'],
-    ['/', 'file'],
-    ['   ', 'file'],
+    ['..', 'unnamed'],
+    ['/', 'unnamed'],
+    ['   ', 'unnamed'],
     ['x'.repeat(1000), 'x'.repeat(255)],
     ['мій файл 📄.txt', 'мій файл 📄.txt'],
   ])('called %j is called %j', async (given, name) => {
@@ -175,6 +177,12 @@ describe('a list of files', () => {
     expect(await page('limit=3', anthropic)).toEqual([[4, 3, 2], true]);
     expect(await page(`limit=2&after_id=${ids[2]}`, anthropic)).toEqual([[1, 0], false]);
     expect(await page(`limit=2&before_id=${ids[1]}`, anthropic)).toEqual([[3, 2], true]);
+    expect(await page(`limit=2&page=${ids[3]}`, anthropic)).toEqual([[2, 1], true]);
+    expect(await page(`ids[]=${ids[3]}&ids[]=file_none&ids[]=${ids[0]}&ids[]=${ids[3]}`, anthropic)).toEqual([
+      [3, 0],
+      false,
+    ]);
+    expect(await page('scope_id=session_1', anthropic)).toEqual([[], false]);
     // a page that was deleted while it was read
     await test.send('DELETE', `/v1/files/${ids[3]}`);
     expect(await page(`limit=2&after=${ids[3]}`)).toEqual([[2, 1], true]);
@@ -188,6 +196,9 @@ describe('a list of files', () => {
     ['after=../x', {}],
     ['limit=1001', anthropic],
     ['after_id=1', anthropic],
+    ['page=2', anthropic],
+    ['ids[]=file_1&limit=3', anthropic],
+    [Array.from({ length: 101 }, (_, index) => `ids[]=${index}`).join('&'), anthropic],
     [`after_id=file_${'a'.repeat(24)}&before_id=file_${'a'.repeat(24)}`, anthropic],
   ])('refuses ?%s', async (query, headers) => {
     await start();
@@ -235,10 +246,10 @@ describe('a form that is refused', () => {
 
   it('is more than its key may keep; another key has its own room', async () => {
     await start({ filesPerKey: 1, fileBytesPerKey: 100 });
-    expect((await post(form(text('x'.repeat(101))))).status).toBe(403);
+    expect((await post(form(text('x'.repeat(101))))).status).toBe(400);
     const id = await upload();
     const full = await post(form(text('x')), anthropic);
-    expect([full.status, await full.text()]).toEqual([403, expect.stringContaining('permission_error')]);
+    expect([full.status, await full.text()]).toEqual([400, expect.stringContaining('storage_quota_exceeded')]);
     const other = await createKey(test.services.store, { name: 'other', role: 'service' });
     await upload('x', 'a', { 'x-api-key': other.key });
     await test.send('DELETE', `/v1/files/${id}`);
@@ -249,7 +260,7 @@ describe('a form that is refused', () => {
     await start({ filesPerKey: 3 });
     const statuses = await Promise.all(Array.from({ length: 8 }, async () => (await post(form(text('x')))).status));
     expect(statuses.filter((status) => status === 200)).toHaveLength(3);
-    expect(new Set(statuses)).toEqual(new Set([200, 403]));
+    expect(new Set(statuses)).toEqual(new Set([200, 400]));
     expect(onDisk()).toHaveLength(3);
   });
 });

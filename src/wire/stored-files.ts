@@ -16,13 +16,13 @@ const mostNameCharacters = 255;
 /**
  * The name of a file without what could harm whoever sees or saves it: paths, control characters, and marks that turn the
  * direction of text, so that `exe.txt` may not be shown for `txt.exe`.
- * @returns at most 255 characters; `file` when nothing is left
+ * @returns at most 255 characters; `unnamed` when nothing is left
  */
 export function cleanFileName(given: string | undefined): string {
   const last = (given ?? '').split(/[/\\]/).at(-1) ?? '';
   const visible = last.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\ufffd]/gu, '');
   const short = [...visible.trim()].slice(0, mostNameCharacters).join('');
-  return /^\.*$/.test(short) ? 'file' : short;
+  return /^\.*$/.test(short) ? 'unnamed' : short;
 }
 
 /** A media type as it may be kept and shown; anything else is bytes. */

@@ -17,6 +17,7 @@ import {
   anthropicFileDeleted,
   anthropicFileList,
   parseAnthropicFilesQuery,
+  parseAnthropicUpload,
 } from '../../wire/anthropic/stored-files.ts';
 import {
   openaiFile,
@@ -39,10 +40,7 @@ export function addFileRoutes(app: App, services: Services): void {
 
   app.post('/v1/files', (c) =>
     uploads.receive(c, async ({ upload, part, fields }) => {
-      // Anthropic's form is the file alone
-      const { purpose, expiresAfterMs } = isAnthropic(c)
-        ? { purpose: 'user_data', expiresAfterMs: undefined }
-        : parseUpload(fields);
+      const { purpose, expiresAfterMs } = isAnthropic(c) ? parseAnthropicUpload(fields) : parseUpload(fields);
       await removeExpired(store);
       const file = await keepFile(
         store,
@@ -70,7 +68,13 @@ export function addFileRoutes(app: App, services: Services): void {
       });
       return c.json(openaiFileList(found.files, found.more) as object);
     }
-    const { limit, after, before } = parseAnthropicFilesQuery(c.req.query(), isFileId);
+    const page = parseAnthropicFilesQuery(c.req.queries(), isFileId);
+    if (page.kind !== 'page') {
+      const named = page.kind === 'ids' ? await Promise.all(page.ids.map((id) => findFile(store, owner, id))) : [];
+      const there = named.filter((file) => file !== undefined);
+      return c.json(anthropicFileList(there, false) as object);
+    }
+    const { limit, after, before } = page;
     if (before === undefined) {
       const found = await listFiles(store, owner, { order: 'newest first', limit, after });
       return c.json(anthropicFileList(found.files, found.more) as object);

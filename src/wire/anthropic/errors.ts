@@ -36,9 +36,10 @@ function messageOf(error: FreeholdError): string {
 
 /**
  * What the SDK's own loops read to go on by themselves: a refused `thread` makes its tool runner send whole conversations
- * from then on.
+ * from then on. Of some it makes errors of a class of their own.
  */
 function detailsOf({ code, field }: FreeholdError): { details?: object } {
+  if (code === 'quota_exceeded') return { details: { error_code: 'storage_quota_exceeded' } };
   if (code !== 'unsupported' || field !== 'thread') return {};
   return { details: { error_code: 'thread_unsupported_request', unsupported: [] } };
 }
