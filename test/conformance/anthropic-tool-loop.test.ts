@@ -1,9 +1,10 @@
 // A coding agent on the real Anthropic SDK mends a program with tools, against a model that is scripted: what the script
 // does next depends on what the tools told it.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
+import { betaAgentToolset20260401 } from '@anthropic-ai/sdk/tools/agent-toolset/node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { GenerateEvent, GenerateRequest } from '../../src/lib/text-model.ts';
 import { runAgent } from '../clients/tool-loop.ts';
@@ -66,6 +67,38 @@ it('a coding agent finds, mends and checks with tools', async () => {
   expect(readFileSync(path.join(folder, 'add.mjs'), 'utf8')).toBe('export const add = (a, b) => a + b;\n');
   const tools = server.model.requests.at(-1)?.tools ?? [];
   expect(tools.map(({ name }) => name)).toEqual(['read_file', 'write_file', 'run']);
+});
+
+it('so do the tools for coding that the SDK brings, in its own loop', async () => {
+  const own = path.join(folder, 'own');
+  mkdirSync(own);
+  writeFileSync(path.join(own, 'sum.mjs'), 'console.log(2 - 3);\n');
+  const steps = [
+    calls('grep', { pattern: 'console' }),
+    calls('read', { file_path: 'sum.mjs' }),
+    calls('edit', { file_path: 'sum.mjs', old_string: '2 - 3', new_string: '2 + 3' }),
+    calls('bash', { command: 'node sum.mjs' }),
+  ];
+  const told: string[] = [];
+  server.model.behaviour = async function* (request) {
+    told.push(...lastResults(request));
+    yield* answer(steps.shift() ?? says(`It says ${told.at(-1)?.trim()}.`));
+  };
+  const client = new Anthropic({ baseURL: server.url, apiKey: server.key, maxRetries: 0 });
+  const tools = betaAgentToolset20260401({ workdir: own });
+  try {
+    const message = await client.beta.messages.toolRunner({
+      model: 'default',
+      max_tokens: 500,
+      tools,
+      messages: [{ role: 'user', content: 'sum.mjs subtracts. Mend it.' }],
+    });
+    expect(message.content).toMatchObject([{ type: 'text', text: 'It says 5.' }]);
+  } finally {
+    for (const tool of tools) await tool.close?.();
+  }
+  expect(told.join('\n')).toContain('console.log(2 - 3)');
+  expect(readFileSync(path.join(own, 'sum.mjs'), 'utf8')).toBe('console.log(2 + 3);\n');
 });
 
 it('a call that leaves the folder fails, and the model is told', async () => {
