@@ -108,7 +108,7 @@ const accounting = /^x-anthropic-billing-header:[^\n]*$/;
 
 /** System text amid the conversation: templates know one place for it, before all messages. */
 function systemMessages(messages: readonly GivenMessage[]): string[] {
-  const lastUser = messages.findLastIndex(({ role, content }) => role === 'user' && !holdsResults(content));
+  const lastUser = messages.findLastIndex(({ role }) => role === 'user');
   return messages.flatMap(({ role, content, clear_at: until }, index) => {
     if (role !== 'system' || (until === 'next_user_message' && index < lastUser)) return [];
     if (typeof content === 'string') return [content];
@@ -123,9 +123,7 @@ function refuseUnsupported(given: GivenPrompt): void {
   const refused = (field: string, message: string) => unsupported([field], message, 'Leave it out.');
   if (given.mcp_servers && given.mcp_servers.length > 0) throw refused('mcp_servers', 'MCP servers are not called.');
   if (isSet(given.thread)) throw refused('thread', 'Conversations are not held between requests: send all messages.');
-  if (isSet(given.container)) {
-    throw refused('container', 'There are no containers and no skills here.');
-  }
+  if (isSet(given.container)) throw refused('container', 'There are no containers and no skills here.');
 }
 
 const isSet = (value: unknown) => value !== undefined && value !== null;
