@@ -11,7 +11,7 @@ import type { GivenPrompt } from './schema.ts';
 export type Thoughts = 'shown' | 'omitted' | 'hidden';
 
 /** How long an adaptive model may think at an effort, in tokens; the higher ones know no limit but `max_tokens`. */
-const tokensOfEffort: Record<string, number> = { low: 1024, medium: 4096 };
+const tokensOfEffort: Record<string, number> = { low: 1024, medium: 4096, high: 16_384 };
 
 /**
  * @param maxTokens the answer's limit, where there is an answer
