@@ -126,8 +126,7 @@ function thoughtStep(rules: Rules, phase: PhaseAt<'thought'>, spelled: string, t
   const after: Phase = { at: 'text', held: '', started: false, thought: true, fits: true };
   const rest = buffer.slice(at + close.length);
   if (rest === '') return { phase: after, parts };
-  // a token that goes on behind the thought: what is held to a form begins with a token of its own
-  if (freedom(rules) !== 'free' && !isBlank(rest)) return undefined;
+  // the token goes on behind the thought; a grammar refuses it, since it sees the whole of it
   const step = textStep(rules, after, rest, token);
   return step && { ...step, parts: [...parts, ...step.parts] };
 }
