@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { locateLibraries, verifyLibraries } from '../native/locate.ts';
+import { findAwsCredential } from '../store/aws-credentials.ts';
 import { findKey } from '../store/keys.ts';
 import { openStore } from '../store/open.ts';
 import { createSession, findSession } from '../store/sessions.ts';
@@ -237,6 +238,32 @@ describe('keys', () => {
     expect(await findKey(store, last.stdout.trim())).toMatchObject({ id: created.id });
     await store.close();
     expect((await freehold(['keys', 'rotate', 'key_none'], { env })).status).toBe(1);
+  });
+
+  it('for the AWS SDKs sign requests: created, listed, revoked', async () => {
+    const env = { FREEHOLD_HOME: path.join(folder, 'aws-home') };
+    const run = await freehold(['keys', 'create', '--type', 'aws', '--name', 'boto', '--role', 'service'], { env });
+    expect(run).toMatchObject({ status: 0, stderr: expect.stringContaining('service credential aws_') });
+    const [, accessKeyId = '', secret] =
+      /^AWS_ACCESS_KEY_ID=(FHIA\w{16})\nAWS_SECRET_ACCESS_KEY=(\w{40})\n$/.exec(run.stdout) ?? [];
+    expect(statSync(path.join(env.FREEHOLD_HOME, 'credentials.key')).mode & 0o777).toBe(0o600);
+    const json = await freehold(['keys', 'create', '--type', 'aws', '--name', 'two', '--scopes', 'chat', '--json'], {
+      env,
+    });
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      type: 'aws',
+      scopes: { routes: ['chat'] },
+      secretAccessKey: expect.stringMatching(/^\w{40}$/),
+    });
+    const listed = await freehold(['keys', 'list', '--json'], { env });
+    expect(JSON.parse(listed.stdout).awsCredentials).toMatchObject([{ accessKeyId, role: 'service' }, { name: 'two' }]);
+    expect(listed.stdout).not.toContain(secret);
+    expect((await freehold(['keys', 'list'], { env })).stdout).toMatch(/aws_\w+ +boto/);
+    expect((await freehold(['keys', 'revoke', accessKeyId], { env })).status).toBe(0);
+    expect((await freehold(['keys', 'revoke', accessKeyId], { env })).status).toBe(1);
+    const store = openStore(env.FREEHOLD_HOME);
+    expect(await findAwsCredential(store, accessKeyId)).toBeUndefined();
+    await store.close();
   });
 
   it('come with the sign-ins of the page, which one command ends', async () => {

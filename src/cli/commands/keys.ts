@@ -9,6 +9,16 @@ import { type CommonOptions, finish, type Invocation } from '../command.ts';
 import { usageError } from '../failure.ts';
 import { type Style, table } from '../output.ts';
 import { parseDuration, parseMoment } from '../time-flags.ts';
+import { createAws, isAwsId, listAws, revokeAws } from './aws-credentials.ts';
+
+interface CreateOptions {
+  name: string;
+  role: Role;
+  scopes?: string[];
+  models?: string[];
+  expires?: number;
+  type: 'key' | 'aws';
+}
 
 export function addKeys(program: Command): void {
   const keys = program
@@ -16,11 +26,13 @@ export function addKeys(program: Command): void {
     .summary('create, list, rotate and revoke API keys')
     .description('Creates, lists, rotates and revokes the keys that programs and people present to Freehold.');
 
-  finish<CommonOptions & { name: string; role: Role; scopes?: string[]; models?: string[]; expires?: number }>(
+  finish<CommonOptions & CreateOptions>(
     keys
       .command('create')
       .summary('create a key; it is shown once')
-      .description('Creates a key. It is shown once, here; Freehold keeps only its SHA-256.')
+      .description(
+        'Creates a key. It is shown once, here; Freehold keeps only its SHA-256. Of the type aws it keeps the secret encrypted, as signatures cannot be verified without it.',
+      )
       .requiredOption('--name <text>', 'Who or what will use it, 1 to 100 characters.')
       .addOption(
         new Option('--role <role>', 'admin manages, member uses the page and the APIs, service only the APIs.')
@@ -33,24 +45,26 @@ export function addKeys(program: Command): void {
         names,
       )
       .option('--models <list>', 'The only models it may use, with commas between. Default: all.', names)
-      .option('--expires <time>', 'From when on it is refused: 30d, 1y, 2027-01-31. Default: never.', expiry),
+      .option('--expires <time>', 'From when on it is refused: 30d, 1y, 2027-01-31. Default: never.', expiry)
+      .addOption(
+        new Option('--type <type>', 'aws makes an access key id and a secret that signs requests, for the AWS SDKs.')
+          .choices(['key', 'aws'])
+          .default('key'),
+      ),
     [],
     (invocation) =>
       withStore(invocation, async (store) => {
         const { createKey } = await import('../../store/keys.ts');
         const { options, output } = invocation;
-        const { name, role, expires } = options;
+        const { name, role, expires, type } = options;
         const scopes: KeyScopes = {
           // the store refuses what is no scope
           routes: (options.scopes ?? ['*']) as RouteScope[],
           models: options.models ?? ['*'],
         };
-        const { id, key } = await createKey(store, {
-          name,
-          role,
-          scopes,
-          ...(expires === undefined ? {} : { expiresAt: expires }),
-        });
+        const wanted = { name, role, scopes, ...(expires === undefined ? {} : { expiresAt: expires }) };
+        if (type === 'aws') return createAws(store, output, wanted);
+        const { id, key } = await createKey(store, wanted);
         output.data({ key, id, name: name.trim(), role, scopes, expiresAt: expires ?? null });
         output.line(output.style.bold(key));
         if (!output.json) {
@@ -75,7 +89,7 @@ export function addKeys(program: Command): void {
           import('../../store/sessions.ts'),
         ]);
         const { output } = invocation;
-        const [all, signIns] = [await listKeys(store), await listSessions(store)];
+        const [all, signIns, aws] = [await listKeys(store), await listSessions(store), await listAws(store)];
         output.data({
           keys: all.map((key) => ({
             ...key,
@@ -86,13 +100,15 @@ export function addKeys(program: Command): void {
             rotatedAt: key.rotatedAt ?? null,
             previousUntil: key.previousUntil ?? null,
           })),
+          awsCredentials: aws.shown,
           sessions: signIns.map((session) => ({ ...session, keyId: session.keyId ?? null })),
         });
-        if (all.length === 0) {
+        const rows = [...all, ...aws.rows];
+        if (rows.length === 0) {
           output.prose(
             'No keys yet. `freehold up` makes the first one; `freehold keys create --name me --role admin` another.',
           );
-        } else for (const line of keyTable(all, output.style, output.columns, Date.now())) output.line(line);
+        } else for (const line of keyTable(rows, output.style, output.columns, Date.now())) output.line(line);
         const line = signInLine(signIns, Date.now());
         if (line !== undefined) output.prose(`\n${line}`);
       }),
@@ -140,7 +156,7 @@ export function addKeys(program: Command): void {
       .description(
         'Revokes a key and every sign-in made with it; a running server refuses it from its next request on.',
       )
-      .argument('[id]', 'the id `freehold keys list` shows (key_…)')
+      .argument('[id]', 'the id `freehold keys list` shows (key_…, aws_…)')
       .option('--sessions', 'End every sign-in of the page, also those made with the link of `freehold up`.'),
     [],
     (invocation) =>
@@ -160,6 +176,7 @@ export function addKeys(program: Command): void {
           output.line(`Ended ${ended === 1 ? '1 sign-in' : `${ended} sign-ins`} of the page.`);
           return;
         }
+        if (isAwsId(String(given))) return revokeAws(store, output, String(given));
         const { listKeys, revokeKey } = await import('../../store/keys.ts');
         const { FreeholdError } = await import('../../lib/errors.ts');
         const id = String(given);
