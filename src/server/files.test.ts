@@ -1,5 +1,6 @@
 // Uploaded files, asked of the application and, where a connection matters, of a server.
 import { existsSync, readdirSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -336,6 +337,49 @@ describe('over a connection', () => {
     const answer = await raw(server.port, [head(server.key, 2 << 20), opening, megabyte, 50]);
     expect(answer).toContain('HTTP/1.1 413');
     expect(onDisk(server.home)).toEqual([]);
+  });
+
+  it('a form may come by HTTP/2, whole, too large, or broken off', async () => {
+    await start();
+    server = await startTestServer({ fileLimitBytes: 100_000 });
+    const { home, key, url } = server;
+    const session = connectHttp2(url);
+    const send = async (bytes: number, breakOff = false) => {
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': '/v1/files',
+        'x-api-key': key,
+        'content-type': 'multipart/form-data; boundary=b',
+      });
+      let status = 0;
+      let body = '';
+      stream.on('response', (headers) => {
+        status = Number(headers[':status']);
+      });
+      stream.on('data', (chunk) => {
+        body += chunk;
+      });
+      stream.on('error', () => {});
+      stream.write(opening);
+      stream.write(Buffer.alloc(bytes, 'x'));
+      if (breakOff) {
+        await vi.waitFor(() => expect(onDisk(home)).toHaveLength(1));
+        stream.close(8);
+      } else stream.end(closing);
+      await new Promise((resolve) => stream.on('close', resolve));
+      return [status, body] as const;
+    };
+    try {
+      expect(await send(1000, true)).toEqual([0, '']);
+      await vi.waitFor(() => expect(onDisk(home)).toEqual([]));
+      const [tooLarge, why] = await send(100_001);
+      expect([tooLarge, why]).toEqual([413, expect.stringContaining('fileLimitBytes')]);
+      const [status, body] = await send(50_000);
+      expect([status, JSON.parse(body)]).toEqual([200, expect.objectContaining({ bytes: 50_000 })]);
+      expect(onDisk(home)).toHaveLength(1);
+    } finally {
+      session.destroy();
+    }
   });
 
   it('a download that is left leaves the file and the server as they were', async () => {

@@ -101,6 +101,20 @@ describe('scopes of models', () => {
     expect(await ask(['fake'], 'fake+poet')).toBe(404);
   });
 
+  it.each(
+    apiRoutes.filter(
+      ({ path, methods, scope }) => scope === 'models' && methods.includes('GET') && !path.includes(':'),
+    ),
+  )('$path lists nothing that the key is not for', async ({ path }) => {
+    // so that it runs, too
+    await test.send('POST', '/v1/messages', talk);
+    const seen = await (await test.send('GET', path)).text();
+    const limited = await test.send('GET', path, undefined, await keyFor({ models: ['other'] }));
+    expect(limited.status).toBe(200);
+    expect(await limited.text()).not.toMatch(/fake|vectors/);
+    if (path !== '/api/version' && path !== '/inference-profiles') expect(seen).toContain('fake');
+  });
+
   it('do not tell what is here in the hint for a model of theirs that is not', async () => {
     const response = await test.send(
       'POST',
