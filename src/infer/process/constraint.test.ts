@@ -92,14 +92,46 @@ describe('a constraint', () => {
 
   it('stays usable while others push its schema out', async () => {
     const made = await constraint({ const: 'old' });
-    for (let i = 0; i < 70; i++) (await constraint({ const: `newer ${i}` })).dispose();
+    for (let i = 0; i < 270; i++) (await constraint({ const: `newer ${i}` })).dispose();
     write(made, '"old"');
     expect(made.mayEnd()).toBe(true);
     made.dispose();
   });
 
+  it('may be of a value with text around it, which it shares with no other text', async () => {
+    const frames = [
+      { before: '", "arguments": ', after: '}\n' },
+      { before: '', after: ']' },
+      { before: 'é: ', after: '' },
+    ];
+    for (const { before, after } of frames) {
+      const made = await createConstraint(native, model, { const: 'framed' }, undefined, { before, after });
+      write(made, `${before}"fra`);
+      write(made, 'med"');
+      expect(made.mayEnd()).toBe(after === '');
+      write(made, after);
+      expect(next(made)).toEqual(['end']);
+      made.dispose();
+    }
+    expect((await constraint({ const: 'framed' })).allows(model.vocabulary.tokenize('"')[0] as number)).toBe(true);
+  });
+
+  it('goes on from where it was copied', async () => {
+    const first = await createConstraint(native, model, { enum: ['ab', 'ac'] });
+    const begun = first.clone();
+    write(begun, '"a');
+    const [one, two] = [begun.clone(), begun.clone()];
+    begun.dispose();
+    first.dispose();
+    write(one, 'b"');
+    write(two, 'c"');
+    expect([one.mayEnd(), two.mayEnd()]).toEqual([true, true]);
+    one.dispose();
+    two.dispose();
+  });
+
   it('comes for more schemas than are kept', async () => {
-    for (let i = 0; i < 70; i++) (await constraint({ const: `number ${i}` })).dispose();
+    for (let i = 0; i < 270; i++) (await constraint({ const: `number ${i}` })).dispose();
     const again = await constraint({ const: 'number 0' });
     write(again, '"number 0"');
     expect(again.mayEnd()).toBe(true);

@@ -3,7 +3,10 @@ import { FreeholdError } from '../../../lib/errors.ts';
 import type { GenerateRequest, Tool } from '../../../lib/text-model.ts';
 
 /** Keywords that say nothing of a value. */
-const annotations = new Set(['type', 'title', 'description', '$schema', '$id', '$comment', '$defs', 'definitions']);
+const annotations = new Set([
+  ...['type', 'title', 'description', 'default', 'examples', 'deprecated'],
+  ...['$schema', '$id', '$comment', '$defs', 'definitions'],
+]);
 
 /**
  * The schema of a tool's arguments. One that describes no properties takes no arguments: `{}`.
