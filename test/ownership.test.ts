@@ -10,6 +10,7 @@ import { createKey, type Role } from '../src/store/keys.ts';
 import { createSession } from '../src/store/sessions.ts';
 import { client } from './clients/load.ts';
 import { createTestApp, type TestApp } from './support/app.ts';
+import { endless } from './support/fake-model.ts';
 import { modelRoutes, requestTo } from './support/route-requests.ts';
 
 /** Routes whose id is a name that everyone may know: of a model. */
@@ -290,6 +291,48 @@ describe('an id of another', () => {
       expect(status).toBe(200);
       for (const id of ids) expect(text.replace(ids[1] as string, '')).not.toContain(id);
       expect(text).not.toContain('the secret');
+    }
+  });
+});
+
+describe('an answer that another is being given', () => {
+  it('cannot be followed, stopped or deleted, and goes on', async () => {
+    const [owner] = callers as [Caller];
+    test.model.behaviour = endless();
+    try {
+      const body = JSON.stringify({ model: 'default', input: 'the secret text', background: true, stream: true });
+      // the stream is left; the answer goes on in the background
+      const begun = await test.app.request('/v1/responses', {
+        method: 'POST',
+        body,
+        headers: await owner.headers('POST', '/v1/responses', body),
+      });
+      const reader = begun.body?.getReader();
+      const id = /resp_\w+/.exec(Buffer.from((await reader?.read())?.value ?? []).toString())?.[0] as string;
+      expect(id).toBeDefined();
+      await reader?.cancel();
+      for (const stranger of callers.filter(({ tenant }) => tenant !== owner.tenant)) {
+        for (const [method, suffix] of [
+          ['GET', ''],
+          ['GET', '?stream=true'],
+          ['POST', '/cancel'],
+          ['DELETE', ''],
+        ] as const) {
+          const none = kinds.response.never();
+          const theirs = await ask(stranger, method, `/v1/responses/${id}${suffix}`);
+          expect(without(theirs, id)).toEqual(
+            without(await ask(stranger, method, `/v1/responses/${none}${suffix}`), none),
+          );
+          expect(theirs.status).toBe(404);
+        }
+      }
+      const { text } = await ask(owner, 'GET', `/v1/responses/${id}`);
+      expect(JSON.parse(text)).toMatchObject({ status: 'in_progress' });
+      expect(JSON.parse((await ask(owner, 'POST', `/v1/responses/${id}/cancel`)).text)).toMatchObject({
+        status: 'cancelled',
+      });
+    } finally {
+      test.model.behaviour = undefined;
     }
   });
 });

@@ -20,7 +20,7 @@ export interface Upload {
   write(bytes: Uint8Array): Promise<void>;
   /** Flushes it to the disk; `name` then gives it its name. @throws FreeholdError disk_full, file_io */
   flush(): Promise<void>;
-  /** At once, so that it can happen within a transaction. `syncBlobs` makes it durable. */
+  /** At once, so that it can happen within a transaction. `syncBlobs` makes it durable. @throws FreeholdError as `flush` */
   name(): void;
   /** Removes what was written, named or not; harmless when called twice, or after an error. */
   abandon(): Promise<void>;
@@ -75,7 +75,13 @@ function createUpload(id: string, handle: FileHandle, incoming: string, final: s
         await handle.sync();
         await close();
       }),
-    name: () => renameSync(incoming, final),
+    name() {
+      try {
+        renameSync(incoming, final);
+      } catch (cause) {
+        throw fileError(cause);
+      }
+    },
     async abandon() {
       await close().catch(() => undefined);
       await Promise.all([rm(incoming, { force: true }), rm(final, { force: true })]);
@@ -92,8 +98,9 @@ export async function openBlob(store: Store, id: string): Promise<FileHandle> {
   return told(() => open(blobPath(store, id), 'r'));
 }
 
+/** @throws FreeholdError file_io; not when it is gone already */
 export async function removeBlob(store: Store, id: string): Promise<void> {
-  await rm(blobPath(store, id), { force: true });
+  await told(() => rm(blobPath(store, id), { force: true }));
 }
 
 /** The ids of all that has a name. */
@@ -123,21 +130,23 @@ export async function removeUnfinished(store: Store): Promise<void> {
 }
 
 /** What the operating system says, in our own errors. */
-async function told<T>(work: () => Promise<T>): Promise<T> {
+async function told<T>(work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    if (isDiskFull(cause)) {
-      throw new FreeholdError('disk_full', 'The disk is full, so the file was not kept.', {
-        hint: 'Free some space where the server runs, or delete files.',
-        cause,
-      });
-    }
-    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new FreeholdError(
-      isMissing ? 'file_not_found' : 'file_io',
-      isMissing ? 'The content of the file is gone from the disk.' : 'The file cannot be written or read.',
-      { cause },
-    );
+    throw fileError(cause);
   }
+}
+
+function fileError(cause: unknown): FreeholdError {
+  if (isDiskFull(cause)) {
+    return new FreeholdError('disk_full', 'The disk is full, so the file was not kept.', {
+      hint: 'Free some space where the server runs, or delete files.',
+      cause,
+    });
+  }
+  if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
+    return new FreeholdError('file_not_found', 'The content of the file is gone from the disk.', { cause });
+  }
+  return new FreeholdError('file_io', 'The file cannot be written, read or removed.', { cause });
 }

@@ -129,6 +129,31 @@ describe('a file', () => {
   });
 });
 
+describe('a disk that does not do its part', () => {
+  it('is told as such, when nothing can be written and when the bytes are gone', async () => {
+    const file = await keep('me');
+    rmSync(path.join(home, 'files'), { recursive: true });
+    await expect(openFile(store, file)).rejects.toMatchObject({ code: 'file_not_found' });
+    writeFileSync(path.join(home, 'files'), 'in the way');
+    await expect(beginUpload(store)).rejects.toMatchObject({ code: 'file_io' });
+    await tidyFiles(store);
+    // whoever wants content gone must hear that it may not be
+    await expect(deleteFile(store, 'me', file.id)).rejects.toMatchObject({ code: 'file_io' });
+    expect(await findFile(store, 'me', file.id)).toBeUndefined();
+  });
+
+  it('that fails when the file gets its name keeps neither the file nor its row', async () => {
+    const upload = await beginUpload(store);
+    await upload.write(Buffer.from('x'));
+    rmSync(path.join(home, 'files', 'incoming'), { recursive: true });
+    const facts = { owner: 'me', name: 'a', mediaType: 'text/plain', purpose: 'user_data', expiresAt: undefined };
+    await expect(keepFile(store, upload, facts, roomy)).rejects.toMatchObject({ code: 'file_not_found' });
+    expect(await fileUsage(store, 'me')).toEqual({ files: 0, bytes: 0 });
+    expect(onDisk()).toEqual([]);
+    await keep('me');
+  });
+});
+
 describe('a list', () => {
   it('goes on behind an id, either way round, even when what it named is gone', async () => {
     const files: StoredFile[] = [];
