@@ -15,9 +15,10 @@ describe('the place of an error', () => {
     ['messages', 'input'],
     ['#/properties/a', 'text.format.schema#/properties/a'],
     ['#', 'text.format.schema'],
-    ['tools.0#/properties/a', 'tools[1].parameters#/properties/a'],
-    ['tools.0#', 'tools[1].parameters'],
-    ['tools.7#', 'tools.7#'],
+    ['tools.0.input_schema.properties.a', 'tools[1].parameters.properties.a'],
+    ['tools.0.input_schema', 'tools[1].parameters'],
+    ['tools.7.input_schema', 'tools.7.input_schema'],
+    ['tools.0.name', 'tools.0.name'],
     ['adapter', 'adapter'],
   ])('%s is %s', (given, expected) => {
     expect(inRequest(about(given), places)).toMatchObject({ code: 'unsupported', field: expected, hint: 'Mend it.' });

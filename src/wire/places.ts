@@ -9,7 +9,7 @@ export interface RequestPlaces {
   schemaField?: string;
   /** The conversation or the prompt. Engines say `messages`. */
   promptField?: string;
-  /** The schema of each tool of the canonical request. Engines say `tools.0#`. */
+  /** The schema of each tool of the canonical request. Engines say `tools.0.input_schema`. */
   toolFields?: readonly string[];
 }
 
@@ -19,9 +19,9 @@ export interface RequestPlaces {
  */
 export function inRequest(error: unknown, { schemaField, promptField, toolFields }: RequestPlaces): unknown {
   if (!(error instanceof FreeholdError) || error.field === undefined) return error;
-  const tool = /^tools\.(\d+)(#.*)$/s.exec(error.field);
+  const tool = /^tools\.(\d+)\.input_schema(.*)$/s.exec(error.field);
   const toolField = toolFields?.[Number(tool?.[1])];
-  if (tool && toolField !== undefined) return inSchema(at(error, tool[2] as string), toolField);
+  if (tool && toolField !== undefined) return at(error, toolField + tool[2]);
   if (error.field === 'messages' && promptField !== undefined) return at(error, promptField);
   return inSchema(error, schemaField);
 }

@@ -9,7 +9,7 @@ import type { GenerateEvent, GenerateRequest } from '../../src/lib/text-model.ts
 import { createKey } from '../../src/store/keys.ts';
 import { openStore } from '../../src/store/open.ts';
 import { findResponse } from '../../src/store/responses.ts';
-import { endless, failing } from '../support/fake-model.ts';
+import { endless, failing, silent } from '../support/fake-model.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 /** How long to wait for what must come; a busy machine may need it. */
@@ -408,6 +408,17 @@ describe('in the background', () => {
     // the same, when it is long over
     expect(await follow(last)).toEqual(rest);
     expect((await client.responses.stream({ response_id: id }).finalResponse()).output_text).toBe('one two three');
+  });
+
+  it('its id is told before the model is heard of', async () => {
+    server.model.behaviour = silent;
+    let id = '';
+    for await (const event of await client.responses.create({ ...background, stream: true })) {
+      if (event.type === 'response.created') id = event.response.id;
+      if (event.type === 'response.queued') break;
+    }
+    expect((await client.responses.retrieve(id)).status).toBe('queued');
+    expect(await client.responses.cancel(id)).toMatchObject({ status: 'cancelled' });
   });
 
   it('a failure is told by the response', async () => {

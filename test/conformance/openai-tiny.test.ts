@@ -78,6 +78,27 @@ describe('a call that is demanded', () => {
   });
 });
 
+it('a tool whose schema cannot be held to is refused by the place of what is wrong', async () => {
+  const parameters = { type: 'object', properties: { at: { type: 'string', pattern: '(' } } };
+  const chat = client.chat.completions.create({
+    ...ask,
+    tools: [{ type: 'function', function: { name: 'look', parameters } }],
+  });
+  await expect(chat).rejects.toMatchObject({
+    status: 400,
+    param: expect.stringMatching(/^tools\[0\]\.function\.parameters\.properties\.at/),
+  });
+  const response = client.responses.create({
+    model: 'default',
+    input: 'hi',
+    tools: [{ type: 'function', name: 'look', parameters, strict: true }],
+  });
+  await expect(response).rejects.toMatchObject({
+    status: 400,
+    param: expect.stringMatching(/^tools\[0\]\.parameters\.properties\.at/),
+  });
+});
+
 it('a schema holds a response', async () => {
   const answer = z.object({ label: z.enum(['good', 'bad']), score: z.int().min(0).max(9) });
   const { output_parsed } = await client.responses.parse({

@@ -211,11 +211,13 @@ describe('tools', () => {
 
   it('with a schema that cannot be enforced name its place', async () => {
     server.model.behaviour = failing(
-      new FreeholdError('unsupported', 'The keyword not is not supported.', { field: 'tools.0#/properties/city/not' }),
+      new FreeholdError('unsupported', 'The keyword not is not supported.', {
+        field: 'tools.0.input_schema.properties.city.not',
+      }),
     );
     await expect(client.chat.completions.create({ ...ask, tools: [weather] })).rejects.toMatchObject({
       status: 400,
-      param: 'tools[0].function.parameters#/properties/city/not',
+      param: 'tools[0].function.parameters.properties.city.not',
     });
   });
 });

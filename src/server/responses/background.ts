@@ -71,6 +71,7 @@ export function createBackgroundRuns(services: Services): BackgroundRuns {
         },
       };
       runs.set(run.id, run);
+      tell(making.begin());
       const stay = services.stopping && whenStopping(services.stopping, () => abort.abort());
       void answer(services, run.id, parsed, making, abort.signal, (told) => {
         status = 'in_progress';

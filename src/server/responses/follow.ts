@@ -15,13 +15,14 @@ export function streamEvents(
   follow: (follower: Follower) => () => void,
   after = -1,
 ): Response {
-  const { undeliveredBytes = 4 << 20, stallMs = 120_000, keepAliveMs = 15_000 } = services.streams ?? {};
+  const { stallMs = 120_000, keepAliveMs = 15_000 } = services.streams ?? {};
   let leave = () => {};
   const end = () => {
     clearInterval(timer);
     leave();
   };
-  const out = createEventStream({ limitBytes: undeliveredBytes, stallMs, onCancel: end, onStall: end });
+  // all that was told so far comes at once, and is in memory as it is
+  const out = createEventStream({ limitBytes: Number.POSITIVE_INFINITY, stallMs, onCancel: end, onStall: end });
   const timer = setInterval(() => out.write(': keep-alive\n\n'), keepAliveMs).unref();
   leave = follow((event) => {
     if (event === undefined) {

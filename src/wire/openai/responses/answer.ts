@@ -21,6 +21,8 @@ export type ResponseEvent = Record<string, unknown> & { type: string; sequence_n
 export type Described = Pick<AnswerMeta, 'id' | 'model' | 'createdSeconds'> & { given: Given };
 
 export interface ResponseMaking {
+  /** What is told of it before its generation begins; `take` tells it, too, where nobody asked before. */
+  begin(): ResponseEvent[];
   /** Takes the next event of the generation; the last, `stop`, makes the response what it is at its end. */
   take(event: GenerateEvent): ResponseEvent[];
   /** The event that ends the stream, once whoever keeps responses has kept this one. */
@@ -94,6 +96,7 @@ export function startResponse(
   const { output } = response;
   let number = 0;
   let begun = false;
+  let proceeding = false;
   let open: OpenItem | undefined;
 
   const current = (): OpenItem => {
@@ -106,11 +109,18 @@ export function startResponse(
   function begin(): ResponseEvent[] {
     if (begun) return [];
     begun = true;
-    if (!response.background) return [about('created'), about('in_progress')];
+    if (!response.background) return [about('created')];
     response.status = 'queued';
-    const first = [about('created'), about('queued')];
+    return [about('created'), about('queued')];
+  }
+
+  /** The generation has begun, or will not any more. */
+  function proceed(): ResponseEvent[] {
+    if (proceeding) return [];
+    proceeding = true;
+    const before = begin();
     response.status = 'in_progress';
-    return [...first, about('in_progress')];
+    return [...before, about('in_progress')];
   }
 
   /** Ids are as unique as the response's own. */
@@ -198,19 +208,20 @@ export function startResponse(
   }
 
   return {
+    begin,
     take(given) {
       switch (given.type) {
         case 'start':
           response.usage = usageOf({ ...given, outputTokens: 0 });
-          return begin();
+          return proceed();
         case 'thinking-delta': {
-          const before = [...begin(), ...startText('reasoning')];
+          const before = [...proceed(), ...startText('reasoning')];
           current().parts.push(given.text);
           const type = summarised ? 'response.reasoning_summary_text.delta' : 'response.reasoning_text.delta';
           return [...before, event(type, { ...place(current()), delta: given.text })];
         }
         case 'text-delta': {
-          const before = [...begin(), ...startText('message')];
+          const before = [...proceed(), ...startText('message')];
           const { logprobs = [], text } = given;
           current().parts.push(text);
           current().logprobs.push(...logprobs);
@@ -218,7 +229,7 @@ export function startResponse(
           return [...before, event('response.output_text.delta', delta)];
         }
         case 'tool-use-start': {
-          const before = [...begin(), ...close('completed')];
+          const before = [...proceed(), ...close('completed')];
           const call = { type: 'function_call', call_id: given.id, name: given.name, arguments: '' };
           return [...before, ...start('call', 'fc', call)];
         }
@@ -233,7 +244,7 @@ export function startResponse(
           return [];
         case 'stop': {
           const reason = incompleteReason(given.reason);
-          const closed = [...begin(), ...close(reason === undefined ? 'completed' : 'incomplete')];
+          const closed = [...proceed(), ...close(reason === undefined ? 'completed' : 'incomplete')];
           if (reason !== undefined) response.incomplete_details = { reason };
           finish(reason === undefined ? 'completed' : 'incomplete');
           return closed;
@@ -244,7 +255,7 @@ export function startResponse(
     },
     end: () => [about(response.status)],
     fail(error) {
-      const before = [...begin(), ...close('incomplete')];
+      const before = [...proceed(), ...close('incomplete')];
       finish(error.code === 'cancelled' ? 'cancelled' : 'failed');
       if (response.status === 'failed') response.error = responseError(error);
       // it has no event of its own

@@ -487,7 +487,7 @@ describe('a response', () => {
 
   it('in the background is queued first', () => {
     const made = startResponse(emptyResponse(described({ background: true }), 'queued'), () => 2);
-    const events = made.take(answer[0] as GenerateEvent);
+    const events = [...made.begin(), ...made.begin(), ...made.take(answer[0] as GenerateEvent)];
     expect(events.map(({ type, response }) => [type, (response as ResponseObject).status])).toEqual([
       ['response.created', 'queued'],
       ['response.queued', 'queued'],
