@@ -2,7 +2,7 @@
 // Leaving ends nothing but the stream.
 import { encodeEvent } from '../../wire/openai/responses/answer.ts';
 import type { AppContext, Services } from '../context.ts';
-import { createEventStream } from '../event-stream.ts';
+import { createEventStream, type EventStream } from '../event-stream.ts';
 import type { Follower } from './background.ts';
 
 /**
@@ -15,22 +15,42 @@ export function streamEvents(
   follow: (follower: Follower) => () => void,
   after = -1,
 ): Response {
-  const { stallMs = 120_000, keepAliveMs = 15_000 } = services.streams ?? {};
-  let leave = () => {};
+  const { undeliveredBytes = 4 << 20, stallMs = 120_000, keepAliveMs = 15_000 } = services.streams ?? {};
+  const past: string[] = [];
+  let out: EventStream | undefined;
+  let ended = false;
+  let timer: NodeJS.Timeout | undefined;
+  const leave = follow((event) => {
+    if (event === undefined) {
+      ended = true;
+      clearInterval(timer);
+      out?.end();
+    } else if (event.sequence_number > after) {
+      const text = encodeEvent(event);
+      if (out) out.write(text);
+      else past.push(text);
+    }
+  });
   const end = () => {
     clearInterval(timer);
     leave();
   };
-  // all that was told so far comes at once, and is in memory as it is
-  const out = createEventStream({ limitBytes: Number.POSITIVE_INFINITY, stallMs, onCancel: end, onStall: end });
-  const timer = setInterval(() => out.write(': keep-alive\n\n'), keepAliveMs).unref();
-  leave = follow((event) => {
-    if (event === undefined) {
-      clearInterval(timer);
-      out.end();
-    } else if (event.sequence_number > after) out.write(encodeEvent(event));
+  // what there is already may be more than may wait: that is no sign of a slow reader
+  const told = past.join('');
+  const stream = createEventStream({
+    limitBytes: undeliveredBytes + Buffer.byteLength(told),
+    stallMs,
+    onCancel: end,
+    onStall() {
+      end();
+      c.env?.outgoing?.destroy();
+    },
   });
-  return c.body(out.readable(), 200, {
+  out = stream;
+  stream.write(told);
+  if (ended) stream.end();
+  else timer = setInterval(() => stream.write(': keep-alive\n\n'), keepAliveMs).unref();
+  return c.body(stream.readable(), 200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
