@@ -1,5 +1,5 @@
 // The AWS SDK for Bedrock: only the endpoint and the key are changed. In place of the key as a bearer token, credentials
-// of `freehold keys aws` sign the requests as they do at AWS.
+// of `freehold keys create --type aws` sign requests as they do at AWS.
 import {
   BedrockRuntimeClient,
   ConverseCommand,
