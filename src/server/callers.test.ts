@@ -1,9 +1,17 @@
 // Callers of streams that leave, read slowly or come in thousands: the same in every protocol.
 import { getEventListeners } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestApp, type TestApp } from '../../test/support/app.ts';
 import { endless, type Generate, silent } from '../../test/support/fake-model.ts';
-import { bodyLength, type Caller, call, rawRequest, streamingRequests } from '../../test/support/streaming-requests.ts';
+import {
+  bodyLength,
+  type Caller,
+  call,
+  rawRequest,
+  type StreamingRequest,
+  streamingRequests,
+} from '../../test/support/streaming-requests.ts';
 import { apiRoutes } from './api-paths.ts';
 import { type Listening, listen } from './listen.ts';
 import { waitingForStop } from './stopping.ts';
@@ -119,6 +127,30 @@ describe.each(streamingRequests)('$route', ({ path, body }) => {
   });
 });
 
+it.each(['its stream', 'its connection'])(
+  'over HTTP/2 too a caller that closes %s ends its generation',
+  async (what) => {
+    test.model.behaviour = endless();
+    const { path, body } = streamingRequests.find(({ route }) => route.endsWith('converse-stream')) as StreamingRequest;
+    const session = connectHttp2(`http://127.0.0.1:${listening.port}`);
+    session.on('error', () => {});
+    const stream = session.request({ ':method': 'POST', ':path': path, authorization: `Bearer ${test.key}` });
+    stream.on('error', () => {});
+    let heard = 0;
+    stream.on('data', (chunk: Buffer) => {
+      heard += chunk.length;
+    });
+    stream.end(JSON.stringify(body));
+    await expect.poll(() => heard, soon).toBeGreaterThan(500);
+    const { aborted } = test.model;
+    if (what === 'its stream') stream.close();
+    else session.destroy();
+    await expect.poll(() => test.model.aborted, soon).toBe(aborted + 1);
+    await expect.poll(left, soon).toEqual({ stop: 0, signal: 1 });
+    session.destroy();
+  },
+);
+
 it('a thousand streams that were left leave nothing behind', async () => {
   test.model.behaviour = async function* (request, signal) {
     yield { type: 'start', inputTokens: 1, cachedTokens: 0 };
@@ -129,9 +161,7 @@ it('a thousand streams that were left leave nothing behind', async () => {
   for (let batch = 0; batch < 10; batch++) {
     const some = await Promise.all(
       Array.from({ length: 100 }, async (_, index) => {
-        const { path, body } = streamingRequests[
-          index % streamingRequests.length
-        ] as (typeof streamingRequests)[number];
+        const { path, body } = streamingRequests[index % streamingRequests.length] as StreamingRequest;
         const caller = await dial();
         caller.socket.write(rawRequest(path, test.key, JSON.stringify(body)));
         return caller;
