@@ -116,6 +116,35 @@ describe('a request', () => {
     ]);
   });
 
+  const budget = (budgetTokens: number) => ({ type: 'enabled', budgetTokens });
+  it.each([
+    [{ thinking: { type: 'enabled', budget_tokens: 1024 } }, budget(1024)],
+    [{ thinking: { type: 'adaptive' } }, { type: 'enabled' }],
+    [{ thinking: { type: 'adaptive' }, output_config: { effort: 'low' } }, budget(1024)],
+    [{ thinking: { type: 'disabled' }, reasoning_effort: 'high' }, { type: 'disabled' }],
+    [{ output_config: { effort: 'high' } }, { type: 'disabled' }],
+    [{ reasoning_config: { type: 'enabled', budget_tokens: 5 } }, budget(5)],
+    [{ reasoningConfig: { maxReasoningEffort: 'medium' } }, budget(4096)],
+    [{ reasoningConfig: { type: 'enabled', budgetTokens: 7 } }, budget(7)],
+    [{ reasoningConfig: { type: 'disabled', maxReasoningEffort: 'low' } }, { type: 'disabled' }],
+    [{ reasoning_effort: 'max' }, { type: 'enabled' }],
+    [{ reasoning_effort: 'none' }, { type: 'disabled' }],
+    [{ reasoning: { effort: 'low' } }, budget(1024)],
+  ])('thinks where one of the vendors asks for it: %j', (additionalModelRequestFields, expected) => {
+    const { request, showThoughts } = parse({ additionalModelRequestFields });
+    expect(request.thinking).toEqual(expected);
+    expect(showThoughts).toBe(expected.type === 'enabled');
+  });
+
+  it("takes a schema from among Claude's own fields", () => {
+    const schema = { type: 'object' };
+    const given = parse({
+      additionalModelRequestFields: { output_config: { format: { type: 'json_schema', schema } } },
+    });
+    expect(given.request.responseSchema).toEqual(schema);
+    expect(given.schemaField).toBe('additionalModelRequestFields.output_config.format.schema');
+  });
+
   it('needs no settings to count tokens', () => {
     expect(parseConversePrompt({ messages: [user] }, context).messages).toHaveLength(1);
   });
@@ -223,7 +252,7 @@ describe('a bad request names the field and what was expected', () => {
     [
       'a budget beyond the limit',
       { inferenceConfig: { maxTokens: 100 }, additionalModelRequestFields: { thinking } },
-      'additionalModelRequestFields.thinking.budget_tokens',
+      'additionalModelRequestFields.thinking',
       /less than/,
     ],
     [

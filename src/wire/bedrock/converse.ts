@@ -3,12 +3,14 @@
 // name, never dropped.
 import type { GenerateRequest, Tool } from '../../lib/text-model.ts';
 import type { ParsedRequest, RequestContext } from '../completion.ts';
-import { holdTo } from '../response-schema.ts';
+import type { Effort } from '../openai/reasoning.ts';
+import { type GivenSchema, holdTo } from '../response-schema.ts';
 import { largestCount, samplingOf } from '../sampling.ts';
 import { validate } from '../validate.ts';
 import { turnsOf } from './content.ts';
 import { invalid, unsupported } from './errors-at.ts';
 import { conversePromptSchema, converseSchema, type GivenConverse, type GivenPrompt } from './schema.ts';
+import { thinkingOf } from './thinking.ts';
 
 export interface ParsedConverse extends ParsedRequest {
   /** Whether the answer shows the model's thoughts: where they were asked for. */
@@ -32,7 +34,8 @@ export function parseConverse(
   const { maxTokens, temperature, topP, topK, stopSequences } = given.inferenceConfig ?? {};
   const extra = given.additionalModelRequestFields ?? {};
   const request: GenerateRequest = {
-    ...parsePrompt(given, context, maxTokens ?? undefined),
+    ...parsePrompt(given, context),
+    thinking: thinkingOf(given, maxTokens ?? undefined, effortOf(given)),
     sampling: samplingOf({ ...extra, temperature, top_p: topP ?? extra.top_p, top_k: topK ?? extra.top_k }, 'dots'),
   };
   if (typeof maxTokens === 'number') request.maxTokens = Math.min(maxTokens, largestCount);
@@ -45,28 +48,19 @@ export function parseConverse(
     showThoughts: request.thinking?.type === 'enabled',
     showStopSequence: given.additionalModelResponseFieldPaths?.includes('/stop_sequence') ?? false,
     ...toolPlaces(given),
-    ...(schema && { schemaField: holdTo(request, { schema, path: schemaPath }, 'outputConfig.textFormat', 'dots') }),
+    ...(schema && { schemaField: holdTo(request, schema, schema.path.slice(0, 2).join('.'), 'dots') }),
   };
 }
 
 /** `count-tokens`: the prompt's part of a request. */
 export function parseConversePrompt(body: unknown, context: RequestContext): GenerateRequest {
-  return parsePrompt(validate(conversePromptSchema, body, 'dots'), context, undefined);
+  const given = validate(conversePromptSchema, body, 'dots');
+  return { ...parsePrompt(given, context), thinking: thinkingOf(given, undefined, effortOf(given)) };
 }
 
-function parsePrompt(
-  given: GivenPrompt,
-  { tenant, traceId }: RequestContext,
-  maxTokens: number | undefined,
-): GenerateRequest {
+function parsePrompt(given: GivenPrompt, { tenant, traceId }: RequestContext): GenerateRequest {
   const { messages, system } = turnsOf(given.messages);
-  const request: GenerateRequest = {
-    messages,
-    ...toolsOf(given),
-    thinking: thinkingOf(given, maxTokens),
-    tenant,
-    traceId,
-  };
+  const request: GenerateRequest = { messages, ...toolsOf(given), tenant, traceId };
   const text = [...systemTexts(given), ...system].filter(Boolean).join('\n\n');
   if (text !== '') request.system = [{ type: 'text', text }];
   return request;
@@ -128,25 +122,6 @@ function toolPlaces({ toolConfig }: GivenConverse): { toolFields?: string[] } {
   return toolFields.length === 0 ? {} : { toolFields };
 }
 
-/** Without being asked a model does not think: programs read the answer from the first block. */
-function thinkingOf(given: GivenPrompt, maxTokens: number | undefined): NonNullable<GenerateRequest['thinking']> {
-  const extra = given.additionalModelRequestFields;
-  const asked = extra?.thinking ?? extra?.reasoning_config;
-  if (!asked || asked.type === 'disabled') return { type: 'disabled' };
-  const path = ['additionalModelRequestFields', extra?.thinking ? 'thinking' : 'reasoning_config'];
-  const budgetTokens = asked.budget_tokens ?? undefined;
-  if (budgetTokens !== undefined && maxTokens !== undefined && budgetTokens >= maxTokens) {
-    throw invalid([...path, 'budget_tokens'], 'It must be less than inferenceConfig.maxTokens.');
-  }
-  const choice = given.toolConfig?.toolChoice;
-  if (choice?.any || choice?.tool) throw invalid(path, 'Thinking may not be enabled when toolChoice forces tool use.');
-  if (given.messages.at(-1)?.role === 'assistant') {
-    const message = 'The last message is the assistant’s: an answer that continues it cannot begin with thoughts.';
-    throw invalid(path, message, 'End with a user message, or leave it out.');
-  }
-  return { type: 'enabled', ...(budgetTokens !== undefined && { budgetTokens }) };
-}
-
 function refuseUnsupported(given: GivenConverse): void {
   if (given.guardrailConfig) throw unsupported(['guardrailConfig'], 'There are no guardrails here.', 'Leave it out.');
   if (given.promptVariables && Object.keys(given.promptVariables).length > 0) {
@@ -156,16 +131,28 @@ function refuseUnsupported(given: GivenConverse): void {
 
 const schemaPath = ['outputConfig', 'textFormat', 'structure', 'jsonSchema', 'schema'] as const;
 
-/** The schema is JSON inside a string. */
-function schemaOf({ outputConfig }: GivenConverse): Record<string, unknown> | undefined {
-  const text = outputConfig?.textFormat?.structure.jsonSchema.schema;
-  if (text === undefined) return undefined;
+const claudePath = ['additionalModelRequestFields', 'output_config', 'format', 'schema'] as const;
+
+/** How hard to think, where that is said apart from whether to. */
+const effortOf = (given: GivenConverse | GivenPrompt): Effort | undefined =>
+  ('outputConfig' in given ? (given as GivenConverse).outputConfig?.effort : undefined) ??
+  given.additionalModelRequestFields?.output_config?.effort ??
+  undefined;
+
+/** The schema is JSON inside a string, or among Claude's own fields. */
+function schemaOf(given: GivenConverse): GivenSchema | undefined {
+  const text = given.outputConfig?.textFormat?.structure.jsonSchema.schema;
+  const format = given.additionalModelRequestFields?.output_config?.format;
+  if (text === undefined) return format ? { schema: format.schema, path: claudePath } : undefined;
+  if (format) throw invalid(claudePath.slice(0, 3), 'Contradicts outputConfig.textFormat.', 'Send one of the two.');
   let schema: unknown;
   try {
     schema = JSON.parse(text);
   } catch {
     throw invalid(schemaPath, 'Input should be a JSON schema as a string, and is not valid JSON.');
   }
-  if (typeof schema === 'object' && schema !== null && !Array.isArray(schema)) return schema as Record<string, unknown>;
+  if (typeof schema === 'object' && schema !== null && !Array.isArray(schema)) {
+    return { schema: schema as Record<string, unknown>, path: schemaPath };
+  }
   throw invalid(schemaPath, 'Input should be a JSON schema, an object.');
 }

@@ -2,6 +2,7 @@
 // them. What a request becomes is `converse.ts`. A union of the vendor's is an object with one of its members set; bytes
 // are base64.
 import { z } from 'zod';
+import { effort } from '../openai/reasoning.ts';
 import { samplingFields } from '../sampling.ts';
 
 const anything = z.looseObject({}).nullish();
@@ -91,11 +92,28 @@ const converse = {
         .nullish(),
     })
     .nullish(),
-  // of the models' own fields those of Claude's Messages API, and ours
+  // of the models' own fields those about thoughts, those of Claude's Messages API, and ours
   additionalModelRequestFields: z
     .looseObject({
       thinking,
       reasoning_config: thinking,
+      reasoningConfig: z
+        .looseObject({
+          type: z.enum(['enabled', 'disabled']).nullish(),
+          budgetTokens: z.int().min(1).nullish(),
+          maxReasoningEffort: effort.nullish(),
+        })
+        .nullish(),
+      reasoning_effort: effort.nullish(),
+      reasoning: z.looseObject({ effort: effort.nullish() }).nullish(),
+      output_config: z
+        .looseObject({
+          effort: effort.nullish(),
+          format: z
+            .looseObject({ type: z.literal('json_schema'), schema: z.record(z.string(), z.unknown()) })
+            .nullish(),
+        })
+        .nullish(),
       tool_choice: z.looseObject({ disable_parallel_tool_use: z.boolean().nullish() }).nullish(),
       ...samplingFields,
     })
@@ -120,7 +138,7 @@ export const converseSchema = z.looseObject({
     .nullish(),
   outputConfig: z
     .looseObject({
-      effort: z.string().nullish(),
+      effort: effort.nullish(),
       textFormat: z
         .looseObject({
           type: z.literal('json_schema'),
