@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { newId } from './ids.ts';
+import { newId, newOrderedId } from './ids.ts';
 import { createRandom } from './random.ts';
 import { formatBytes, formatCount, formatDuration } from './units.ts';
 
@@ -29,6 +29,17 @@ describe('newId', () => {
     const ids = new Set(Array.from({ length: 1000 }, () => newId('msg')));
     expect(ids.size).toBe(1000);
     for (const id of ids) expect(id).toMatch(/^msg_[0-9A-Za-z]{24}$/);
+  });
+});
+
+describe('newOrderedId', () => {
+  it('has the shape of other ids and sorts by when it was made, those of one millisecond too', () => {
+    const ids = Array.from({ length: 1000 }, () => newOrderedId('file'));
+    for (const id of ids) expect(id).toMatch(/^file_[0-9A-Za-z]{24}$/);
+    expect(ids.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(ids);
+    expect(new Set(ids).size).toBe(1000);
+    const later = [1, 10, 1000, 1e6, 1e12].map((ms) => newOrderedId('file', Date.now() + ms));
+    expect(later.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(later);
   });
 });
 

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createTestApp, type TestApp } from '../../test/support/app.ts';
 import { startTestServer, type TestServer } from '../../test/support/server.ts';
 import { createKey } from '../store/keys.ts';
+import { openStore } from '../store/open.ts';
 
 let test: TestApp;
 let server: TestServer | undefined;
@@ -337,6 +338,30 @@ describe('over a connection', () => {
     const answer = await raw(server.port, [head(server.key, 2 << 20), opening, megabyte, 50]);
     expect(answer).toContain('HTTP/1.1 413');
     expect(onDisk(server.home)).toEqual([]);
+  });
+
+  it('one key’s slow forms leave room for others', async () => {
+    await start();
+    server = await startTestServer();
+    const { home, key, port, url } = server;
+    const store = openStore(home);
+    const other = await createKey(store, { name: 'other', role: 'service' });
+    await store.close();
+    const slow = Array.from({ length: 16 }, () => {
+      const socket = connect(port, '127.0.0.1');
+      socket.write(`${head(key, 10_000)}${opening}half`);
+      return socket;
+    });
+    const ask = async (by: string) =>
+      (await fetch(`${url}/v1/files`, { method: 'POST', headers: { 'x-api-key': by }, body: form(text('x')) })).status;
+    try {
+      await vi.waitFor(() => expect(onDisk(home)).toHaveLength(16));
+      expect(await ask(key)).toBe(503);
+      expect(await ask(other.key)).toBe(200);
+    } finally {
+      for (const socket of slow) socket.destroy();
+    }
+    await vi.waitFor(async () => expect(await ask(key)).toBe(200));
   });
 
   it('a form may come by HTTP/2, whole, too large, or broken off', async () => {

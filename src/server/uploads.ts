@@ -10,8 +10,9 @@ import type { AppContext, Services } from './context.ts';
 /** Of fields that are no files, and of parts altogether. */
 const mostFieldBytes = 64 << 10;
 const mostParts = 32;
-/** Forms that are read at once, by everyone together: each holds a file open. */
-const mostAtOnce = 64;
+/** Forms that are read at once, by everyone together and by one key: each holds a file open. */
+const mostAtOnce = 128;
+const mostAtOnceOfOne = 16;
 /** How long what follows of a form that is refused is read and dropped, in milliseconds. */
 const readOnMs = 300;
 
@@ -52,7 +53,7 @@ export function createUploads(services: Services): Uploads {
       if (others.files === 0) underWay.delete(owner);
     };
     try {
-      if (atOnce > mostAtOnce) {
+      if (atOnce > mostAtOnce || others.files > mostAtOnceOfOne) {
         throw new FreeholdError('overloaded', 'As many files as there is room for are being uploaded.', {
           hint: 'Wait a moment and send it again.',
           retryAfterMs: 1000,
