@@ -28,6 +28,7 @@ afterEach(async () => {
 });
 
 const item = (id: string) => ({ id, type: 'message' });
+const chainOf = (owner: string, id: string, limit = 10_000) => findChain(store, owner, id, limit);
 const keep = (id: string, previousId?: string, more: { owner?: string; status?: KeptStatus } = {}) =>
   keepResponse(store, {
     id,
@@ -76,7 +77,7 @@ describe('a response', () => {
     expect(await findResponse(store, 'you', 'a')).toBeUndefined();
     expect(await findInput(store, 'you', 'a')).toBeUndefined();
     expect(await findItems(store, 'you', ['a-out'])).toEqual(new Map());
-    expect(await findChain(store, 'you', 'b')).toEqual({ items: [], broken: 'b' });
+    expect(await chainOf('you', 'b')).toEqual({ items: [], broken: 'b' });
     expect(await deleteResponse(store, 'you', 'a')).toBe(false);
     expect(await findResponse(store, 'me', 'a')).toBeDefined();
   });
@@ -129,7 +130,7 @@ describe('a chain', () => {
     await keep('a');
     await keep('b', 'a');
     await keep('c', 'b');
-    const { items } = await findChain(store, 'me', 'c');
+    const { items } = await chainOf('me', 'c');
     expect(items.map(({ id }) => id)).toEqual(
       ['a', 'b', 'c'].flatMap((id) => [`${id}-in-0`, `${id}-in-1`, `${id}-out`]),
     );
@@ -140,13 +141,21 @@ describe('a chain', () => {
     await keep('b', 'a');
     await keep('c', 'b');
     await deleteResponse(store, 'me', 'a');
-    expect(await findChain(store, 'me', 'c')).toEqual({ items: [], broken: 'a' });
+    expect(await chainOf('me', 'c')).toEqual({ items: [], broken: 'a' });
   });
 
   it('never leads to what is another’s', async () => {
     await keep('a', undefined, { owner: 'you' });
     await keep('b', 'a');
-    expect(await findChain(store, 'me', 'b')).toEqual({ items: [], broken: 'a' });
+    expect(await chainOf('me', 'b')).toEqual({ items: [], broken: 'a' });
+  });
+
+  it('that is too much to read is not read', async () => {
+    await keep('a');
+    await keep('b', 'a');
+    const size = JSON.stringify((await chainOf('me', 'b')).items).length;
+    expect(await chainOf('me', 'b', size)).not.toHaveProperty('tooLong');
+    expect(await chainOf('me', 'b', size / 2)).toEqual({ items: [], tooLong: true });
   });
 
   it('has an end', async () => {
@@ -168,8 +177,8 @@ describe('a chain', () => {
         .values(rows.slice(from, from + 500))
         .execute();
     }
-    expect(await findChain(store, 'me', `r${longestChain}`)).toMatchObject({ tooLong: true });
-    expect(await findChain(store, 'me', `r${longestChain - 1}`)).toEqual({ items: [] });
+    expect(await chainOf('me', `r${longestChain}`)).toMatchObject({ tooLong: true });
+    expect(await chainOf('me', `r${longestChain - 1}`)).toEqual({ items: [] });
   });
 });
 

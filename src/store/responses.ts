@@ -144,6 +144,10 @@ function isLost({ status, pid, pid_started, host }: ResponsesTable): boolean {
 }
 
 async function itemsOf(store: Store, responseId: string, side: 'input' | 'output'): Promise<Item[]> {
+  return (await itemTexts(store, responseId, side)).map((text) => JSON.parse(text));
+}
+
+async function itemTexts(store: Store, responseId: string, side: 'input' | 'output'): Promise<string[]> {
   const rows = await store.db
     .selectFrom('response_items')
     .select('item')
@@ -151,7 +155,7 @@ async function itemsOf(store: Store, responseId: string, side: 'input' | 'output
     .where('side', '=', side)
     .orderBy('position')
     .execute();
-  return rows.map(({ item }) => JSON.parse(item));
+  return rows.map(({ item }) => item);
 }
 
 /** What went into the owner's response, in order; undefined where there is none of that id. */
@@ -183,12 +187,14 @@ export async function findItems(store: Store, owner: string, ids: readonly strin
 
 /**
  * All items of the owner's response and of those it goes on from, the oldest first.
- * @returns `broken`: the id of one of them that is gone; `tooLong` where there are more than `longestChain`
+ * @param limit of the characters of all items as JSON; read no further
+ * @returns `broken`: the id of one of them that is gone; `tooLong` beyond the limit, and beyond `longestChain` responses
  */
 export async function findChain(
   store: Store,
   owner: string,
   id: string,
+  limit: number,
 ): Promise<{ items: Item[]; broken?: string; tooLong?: true }> {
   const { rows: chain } = await sql<{ id: string; previous_id: string | null }>`
     with recursive chain (id, previous_id, depth) as (
@@ -203,8 +209,15 @@ export async function findChain(
   const broken = chain.length === 0 ? id : chain[0]?.previous_id;
   if (broken) return { items: [], broken };
   const items: Item[] = [];
+  let characters = 0;
   for (const each of chain) {
-    items.push(...(await itemsOf(store, each.id, 'input')), ...(await itemsOf(store, each.id, 'output')));
+    for (const side of ['input', 'output'] as const) {
+      for (const text of await itemTexts(store, each.id, side)) {
+        characters += text.length;
+        if (characters > limit) return { items: [], tooLong: true };
+        items.push(JSON.parse(text));
+      }
+    }
   }
   return { items };
 }

@@ -209,7 +209,7 @@ async function parse(c: AppContext, services: Services): Promise<ParsedResponses
 }
 
 /** @throws FreeholdError invalid_request where there is none of that id, for another's as for none */
-async function historyOf({ store }: Services, owner: string, id: string): Promise<StoredItem[]> {
+async function historyOf({ store, config }: Services, owner: string, id: string): Promise<StoredItem[]> {
   const wrong = (message: string, hint?: string) =>
     fieldError('invalid_request', ['previous_response_id'], message, 'brackets', hint);
   const previous = await findResponse(store, owner, id);
@@ -217,11 +217,16 @@ async function historyOf({ store }: Services, owner: string, id: string): Promis
   if (previous.status !== 'completed' && previous.status !== 'incomplete') {
     throw wrong(`The response "${id}" has no answer to go on from: it is ${previous.lost ? 'lost' : previous.status}.`);
   }
-  const { items, broken, tooLong } = await findChain(store, owner, id);
+  const { items, broken, tooLong } = await findChain(store, owner, id, config.bodyLimitBytes);
   if (broken !== undefined) {
     throw wrong(`The response "${id}" goes on from one that was deleted.`, 'Send the whole conversation as input.');
   }
-  if (tooLong) throw wrong(`More than ${longestChain} responses go on from each other.`, 'Begin a new conversation.');
+  if (tooLong) {
+    throw wrong(
+      `The conversation is longer than a request may be, or of more than ${longestChain} responses.`,
+      'Begin a new conversation.',
+    );
+  }
   return items as StoredItem[];
 }
 
