@@ -50,6 +50,11 @@ export interface Tool {
   description?: string;
   /** JSON Schema of the arguments. */
   inputSchema: Record<string, unknown>;
+  /**
+   * Whether a schema that cannot be enforced in all it says is refused. False: what cannot be enforced is left to the model,
+   * which reads it in the prompt; all else holds. Default true.
+   */
+  strict?: boolean;
 }
 
 /** Sampling, each field optional; what is left out has the default named here, whatever the model. */
