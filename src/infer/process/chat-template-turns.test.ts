@@ -91,6 +91,14 @@ The result comes in the next message. If no tool helps, answer in plain words.`;
     for (const name of familyNames) expect(read(name, [user(text('hi'))], { tools: odd })).toContain('1.5');
   });
 
+  it('may be none where the template goes through them without asking', () => {
+    const source = `{% for t in tools %}{{ t | tojson }}{% endfor %}${familyTemplates.chatMl.source}`;
+    const pieces = createChatTemplate(source, { bos: '', eos: '' }, true).render(request([user(text('hi'))]));
+    expect(pieces.map(({ text: part }) => part).join('')).toBe(
+      '<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n',
+    );
+  });
+
   it('nested too deep are refused', () => {
     let schema: Record<string, unknown> = {};
     for (let i = 0; i < 20_000; i++) schema = { not: schema };

@@ -60,6 +60,8 @@ export function createChatTemplate(
       { cause },
     );
   }
+  /** What stands for no tools: null, but for templates that go through them without asking. */
+  let none: null | [] = null;
   const run: RunTemplate = (messages, variables) => {
     try {
       return withinDeadline(deadlineMs, () =>
@@ -68,7 +70,7 @@ export function createChatTemplate(
           add_generation_prompt: true,
           bos_token: specials.bos,
           eos_token: specials.eos,
-          tools: null,
+          tools: none,
           documents: null,
           ...variables,
         }),
@@ -78,6 +80,10 @@ export function createChatTemplate(
       throw cause;
     }
   };
+  if (!isAnswered(run)) {
+    none = [];
+    if (!isAnswered(run)) none = null;
+  }
   const habits = findHabits(run, source);
 
   return {
@@ -109,6 +115,17 @@ export function createChatTemplate(
       return pieces;
     },
   };
+}
+
+/** Whether a template takes a question at all. */
+function isAnswered(run: RunTemplate): boolean {
+  try {
+    run([{ role: 'user', content: 'x' }]);
+    return true;
+  } catch (error) {
+    if (error instanceof FreeholdError) throw error;
+    return false;
+  }
 }
 
 /**
