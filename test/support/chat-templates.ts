@@ -214,6 +214,43 @@ const gemma3 = `{{ bos_token }}
 {%- endfor %}
 {%- if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}`;
 
+/** Calls that are not JSON, and thoughts in a channel, closed unless they are asked for. */
+const gemma4 = `{%- macro value(it) %}{% if it is string %}{{ '<|"|>' + it + '<|"|>' }}{% else %}{{ it | tojson }}{% endif %}{% endmacro %}
+{{- bos_token }}
+{%- set turns = messages %}
+{%- if enable_thinking or tools or messages[0]['role'] == 'system' %}
+{{- '<|turn>system\\n' }}{% if enable_thinking %}{{ '<|think|>' }}{% endif %}
+{%- if messages[0]['role'] == 'system' %}{{ messages[0]['content'] | trim }}{% set turns = messages[1:] %}{% endif %}
+{%- for tool in tools or [] %}
+{{- '<|tool>declaration:' + tool['function']['name'] + '{description:' + value(tool['function']['description']) + ',properties:{' }}
+{%- for key, it in tool['function']['parameters']['properties'] | dictsort %}{{ key + ':{type:' + value(it['type'] | upper) + '}' }}{% endfor %}
+{{- '}}<tool|>' }}
+{%- endfor %}
+{{- '<turn|>\\n' }}
+{%- endif %}
+{%- for message in turns %}
+{{- '<|turn>' + ('model' if message['role'] == 'assistant' else message['role']) + '\\n' }}
+{%- for call in message['tool_calls'] or [] %}
+{{- '<|tool_call>call:' + call['function']['name'] + '{' }}{% for key, it in call['function']['arguments'] | dictsort %}{{ key + ':' + value(it) }}{% endfor %}{{ '}<tool_call|>' }}
+{%- endfor %}
+{%- set ns = namespace(shown='') %}
+{%- for part in message['content'].split('<channel|>') %}{% set ns.shown = ns.shown + part.split('<|channel>')[0] %}{% endfor %}
+{{- ns.shown | trim + '<turn|>\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}{{ '<|turn>model\\n' }}{% if not enable_thinking | default(false) %}{{ '<|channel>thought\\n<channel|>' }}{% endif %}{% endif %}`;
+
+/** Each message with its channel; the answer is one of its own. */
+const gptOss = `{{- '<|start|>system<|message|>Valid channels: analysis, commentary, final.<|end|>' }}
+{%- set turns = messages %}
+{%- if messages[0]['role'] == 'system' %}{{ '<|start|>developer<|message|># Instructions\\n\\n' + messages[0]['content'] + '<|end|>' }}{% set turns = messages[1:] %}{% endif %}
+{%- for message in turns %}
+{%- if message['role'] == 'assistant' %}
+{%- if message.thinking %}{{ '<|start|>assistant<|channel|>analysis<|message|>' + message.thinking + '<|end|>' }}{% endif %}
+{{- '<|start|>assistant<|channel|>final<|message|>' + message['content'] + '<|end|>' }}
+{%- else %}{{ '<|start|>' + message['role'] + '<|message|>' + message['content'] + '<|end|>' }}{% endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}{{ '<|start|>assistant' }}{% endif %}`;
+
 const smollm2 = `{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\nYou are a helpful AI assistant<|im_end|>\\n' }}{% endif %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}`;
 
 const smollm3 = `{%- if enable_thinking is not defined %}{% set enable_thinking = true %}{% endif %}
@@ -332,6 +369,28 @@ export const familyTemplates = {
   },
   gemma2: gemmaOf(gemma2),
   gemma3: gemmaOf(gemma3),
+  gemma4: {
+    source: gemma4,
+    controls: [
+      '<bos>',
+      '<eos>',
+      '<|turn>',
+      '<turn|>',
+      '<|tool>',
+      '<tool|>',
+      '<|tool_call>',
+      '<tool_call|>',
+      '<|think|>',
+    ],
+    userDefined: ['<|channel>', '<channel|>', '<|"|>'],
+    specials: { bos: '<bos>', eos: '<eos>' },
+  },
+  gptOss: {
+    source: gptOss,
+    controls: ['<|start|>', '<|end|>', '<|message|>', '<|channel|>', '<|return|>', '<|call|>', '<|constrain|>'],
+    userDefined: [],
+    specials: { bos: '<|startoftext|>', eos: '<|return|>' },
+  },
   smollm2: { source: smollm2, controls: chatMlControls, userDefined: [], specials: chatMlSpecials },
   smollm3: {
     source: smollm3,

@@ -5,8 +5,10 @@ import { type FamilyName, familyNames, familyTemplates } from '../../../test/sup
 import { findHabits, type Habits, type RunTemplate } from './chat-template-habits.ts';
 import {
   bracketThinking,
+  channelThinking,
   gemmaTools,
   genericTools,
+  harmonyThinking,
   hermesTools,
   llama3Tools,
   mistralArgsTools,
@@ -44,6 +46,8 @@ describe('families', () => {
     ['mistralV11', { tools: mistralArgsTools, thinking: undefined }],
     ['gemma2', { tools: gemmaTools, thinking: undefined }],
     ['gemma3', { tools: gemmaTools, thinking: undefined }],
+    ['gemma4', { tools: genericTools, thinking: channelThinking }],
+    ['gptOss', { tools: genericTools, thinking: harmonyThinking }],
     ['smollm2', { tools: genericTools, thinking: undefined }],
     ['smollm3', { tools: hermesTools, thinking: thinkTags(false) }],
     ['deepseekR1', { tools: genericTools, thinking: thinkTags(true) }],
@@ -55,7 +59,7 @@ describe('families', () => {
   });
 
   it('are all in this table', () => {
-    expect(familyNames).toHaveLength(15);
+    expect(familyNames).toHaveLength(17);
   });
 
   it('write calls, results and what follows them as their templates can', () => {
@@ -91,6 +95,8 @@ describe('families', () => {
       mistralV11: hermes,
       gemma2: ours,
       gemma3: ours,
+      gemma4: ours,
+      gptOss: ours,
       smollm2: ours,
       // says how to call, and leaves calls to the turn's text
       smollm3: { ...hermes, calls: 'ours', severalCalls: false },

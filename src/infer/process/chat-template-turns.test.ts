@@ -308,8 +308,15 @@ describe('thoughts', () => {
     ['smollm3', 'assistant\n', 'assistant\n', 'assistant\n<think>\n\n</think>\n'],
     ['deepseekR1', '<think>\n', '<think>\n', '<think>\n\n</think>\n\n'],
     ['qwen25', 'assistant\n', 'assistant\n', 'assistant\n'],
+    ['gemma4', '<|channel>thought\n<channel|>', 'model\n', '<|channel>thought\n<channel|>'],
+    [
+      'gptOss',
+      '<|start|>assistant',
+      '<|start|>assistant',
+      '<|start|>assistant<|channel|>analysis<|message|>\n<|end|><|start|>assistant<|channel|>final<|message|>',
+    ],
   ])('of %s are asked for or over before they began', (name, byDefault, enabled, disabled) => {
-    const end = (others: Partial<GenerateRequest>) => read(name, [user(text('a'))], others).slice(-enabled.length - 20);
+    const end = (others: Partial<GenerateRequest>) => read(name, [user(text('a'))], others);
     expect(end({}).endsWith(byDefault)).toBe(true);
     expect(end({ thinking: { type: 'enabled', budgetTokens: 10 } }).endsWith(enabled)).toBe(true);
     expect(read(name, [user(text('a'))], { thinking: { type: 'disabled' } }).endsWith(disabled)).toBe(true);
@@ -320,6 +327,8 @@ describe('thoughts', () => {
     const template = createChatTemplate(source, { bos: '', eos: '' }, true);
     const [last] = template.render(request([user(text('a'))], { thinking: { type: 'disabled' } })).slice(-1);
     expect(last).toEqual({ origin: 'template', text: '<think>\n\n</think>\n\n' });
+    expect(read('gptOss', [user(text('a')), model(text('Well,'))])).toMatch(/<\|channel\|>final<\|message\|>Well,$/);
+    expect(read('qwen3', [user(text('a')), model(text('Well,'))])).toMatch(/assistant\nWell,$/);
   });
 
   it('that the prompt opens are told, unless they are over or the answer has begun', () => {

@@ -146,12 +146,12 @@ function variablesOf(request: GenerateRequest, habits: Habits, markers: Markers)
   };
 }
 
-/** Where nothing is to be thought, the thought is over before it began: as templates that know a switch write it. */
+/** Where nothing is to be thought, or the answer has begun, the thought is over before it began: as templates that know a switch write it. */
 function closeThought(pieces: PromptPiece[], request: GenerateRequest, prefill: string, habits: Habits): void {
   const { thinking } = habits.syntax;
   if (!thinking || (request.thinking?.type !== 'disabled' && prefill === '')) return;
   if (opensThought(pieces, thinking)) pieces.push({ origin: 'template', text: thinking.cut });
-  else if (request.thinking?.type === 'disabled' && !habits.thinkingSwitch) {
+  else if (!habits.thinkingSwitch) {
     pieces.push({ origin: 'template', text: `${thinking.open.trim()}\n${thinking.cut}` });
   }
 }
