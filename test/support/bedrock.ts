@@ -1,6 +1,7 @@
 // The AWS SDK for Bedrock, unmodified, connected to a listening server: only endpoint and credentials are changed. It
 // speaks HTTP/2.
 import { afterAll, afterEach, beforeAll, beforeEach, vi } from 'vitest';
+import type { StartParts } from '../../src/server/start.ts';
 import { createAwsCredential } from '../../src/store/aws-credentials.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { client as load } from '../clients/load.ts';
@@ -37,7 +38,7 @@ export interface BedrockTest {
 }
 
 /** Starts a server for the tests of a file, and ends it after them; what the model does is put back after each. */
-export function useBedrock(): BedrockTest {
+export function useBedrock(parts: StartParts = {}): BedrockTest {
   let sdk: Exports;
   let control: Exports;
   let server: TestServer;
@@ -66,7 +67,7 @@ export function useBedrock(): BedrockTest {
     vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     sdk = await load('@aws-sdk/client-bedrock-runtime');
     control = await load('@aws-sdk/client-bedrock');
-    server = await startTestServer();
+    server = await startTestServer({}, parts);
     store = openStore(server.home);
     credentials = await createAwsCredential(store, { name: 'sdk', role: 'service' });
   });
