@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from './open.ts';
 import {
   deleteResponse,
+  dropOldest,
   findChain,
   findInput,
   findItems,
@@ -101,6 +102,34 @@ describe('a response', () => {
     ]);
   });
 
+  it('goes when its owner keeps too much, the oldest first', async () => {
+    for (const id of ['a', 'b', 'c']) {
+      await keep(id);
+      // of one size, and one after the other
+      await store.db
+        .updateTable('responses')
+        .set({ size: 100, created_at: Date.now() - 1000 + id.charCodeAt(0) })
+        .where('id', '=', id)
+        .execute();
+    }
+    await keep('other', undefined, { owner: 'you' });
+    await dropOldest(store.db, 'me', 200);
+    const left = async () =>
+      (await store.db.selectFrom('responses').select('id').orderBy('id').execute()).map(({ id }) => id);
+    expect(await left()).toEqual(['b', 'c', 'other']);
+    await dropOldest(store.db, 'me', 1);
+    expect(await left()).toEqual(['c', 'other']);
+  });
+
+  it('has its size written beside it', async () => {
+    await keep('a', undefined, { status: 'queued' });
+    const size = async () => (await store.db.selectFrom('responses').select('size').executeTakeFirstOrThrow()).size;
+    const before = await size();
+    expect(before).toBeGreaterThan(JSON.stringify([item('a-in-0'), item('a-in-1')]).length - 5);
+    await updateResponse(store, 'a', { status: 'completed', body: {}, output: [item('a-out')] });
+    expect(await size()).toBe(before + JSON.stringify(item('a-out')).length);
+  });
+
   it('may hold more items than a statement takes', async () => {
     const input = Array.from({ length: 2500 }, (_, index) => item(`i${index}`));
     await keepResponse(store, {
@@ -165,6 +194,7 @@ describe('a chain', () => {
       previous_id: index === 0 ? null : `r${index - 1}`,
       status: 'completed' as const,
       body: '{}',
+      size: 2,
       events: null,
       pid: null,
       pid_started: null,

@@ -30,6 +30,12 @@ export interface KeptResponse {
 /** A response is kept so long, in milliseconds: 30 days. */
 export const responseLifetimeMs = 30 * 24 * 3600_000;
 
+/** One owner keeps so many characters of JSON; beyond them the oldest responses go. 1 GiB. */
+const mostKept = 2 ** 30;
+/** What one owner keeps is added up once for so many responses: not for each. */
+const keptBetweenCounts = 64;
+const sinceCount = new WeakMap<Store, number>();
+
 /** Longest chain of responses, each going on from the one before. */
 export const longestChain = 2000;
 
@@ -42,11 +48,16 @@ export async function keepResponse(
 ): Promise<void> {
   const me = over(given.status) ? undefined : thisProcess();
   const now = Date.now();
+  const body = JSON.stringify(given.body);
+  // the first of a process counts
+  const uncounted = sinceCount.get(store) ?? keptBetweenCounts;
+  sinceCount.set(store, uncounted >= keptBetweenCounts ? 1 : uncounted + 1);
   await store.db.transaction().execute(async (all) => {
     await all
       .deleteFrom('responses')
       .where('created_at', '<', now - responseLifetimeMs)
       .execute();
+    if (uncounted >= keptBetweenCounts) await dropOldest(all, given.owner, mostKept);
     await all
       .insertInto('responses')
       .values({
@@ -54,7 +65,8 @@ export async function keepResponse(
         owner: given.owner,
         previous_id: given.previousId ?? null,
         status: given.status,
-        body: JSON.stringify(given.body),
+        body,
+        size: body.length + sizeOf(given.input) + sizeOf(given.output),
         events: null,
         pid: me?.pid ?? null,
         pid_started: me?.started ?? null,
@@ -67,6 +79,19 @@ export async function keepResponse(
   });
 }
 
+const sizeOf = (items: readonly Item[]) => items.reduce((sum, item) => sum + JSON.stringify(item).length, 0);
+
+/** Deletes the owner's oldest responses beyond so many characters; the latest always stays. Exported for tests. */
+export async function dropOldest(db: Store['db'], owner: string, most: number): Promise<void> {
+  await sql`
+    delete from responses where id in (
+      select id from (
+        select id, sum(size) over (order by created_at desc, id) - size as before
+        from responses where owner = ${owner}
+      ) where before >= ${most}
+    )`.execute(db);
+}
+
 /**
  * Writes how a response goes on, or ended.
  * @returns false where it is over already, or gone: then nothing is written
@@ -76,13 +101,16 @@ export async function updateResponse(
   id: string,
   change: Pick<KeptResponse, 'status' | 'body' | 'output'> & { events?: readonly unknown[] | undefined },
 ): Promise<boolean> {
+  const body = JSON.stringify(change.body);
+  const events = change.events === undefined ? null : JSON.stringify(change.events);
   return store.db.transaction().execute(async (all) => {
     const { numUpdatedRows } = await all
       .updateTable('responses')
       .set({
         status: change.status,
-        body: JSON.stringify(change.body),
-        events: change.events === undefined ? null : JSON.stringify(change.events),
+        body,
+        events,
+        size: sql`size + ${sizeOf(change.output) + (events?.length ?? 0)}`,
         ...(over(change.status) ? { pid: null, pid_started: null, host: null } : {}),
       })
       .where('id', '=', id)

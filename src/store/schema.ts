@@ -106,6 +106,8 @@ export interface ResponsesTable {
   status: 'queued' | 'in_progress' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
   /** JSON of the API's own object, its output aside. */
   body: string;
+  /** Characters of all its JSON, its items' too. */
+  size: number;
   /** JSON of the events of its generation, where they are to be told again as they came. */
   events: string | null;
   /** The process that answers it, while it is not over; of those answered in the background only. */
@@ -222,6 +224,7 @@ export const migrations: readonly (readonly string[])[] = [
        previous_id text,
        status text not null check (status in ('queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled')),
        body text not null,
+       size integer not null,
        events text,
        pid integer,
        pid_started text,
@@ -229,6 +232,7 @@ export const migrations: readonly (readonly string[])[] = [
        created_at integer not null
      )`,
     'create index responses_by_age on responses (created_at)',
+    'create index responses_by_owner on responses (owner, created_at, size)',
     `create table response_items (
        response_id text not null references responses (id) on delete cascade,
        side text not null check (side in ('input', 'output')),

@@ -48,7 +48,7 @@ export const messageSchema = z.discriminatedUnion('role', [
     tool_calls: z.array(toolCall).nullish(),
     function_call: call.nullish(),
   }),
-  z.looseObject({ role: z.literal('tool'), content, tool_call_id: id }),
+  z.looseObject({ role: z.literal('tool'), content: content.nullish(), tool_call_id: id }),
   z.looseObject({ role: z.literal('function'), content: z.string().nullish(), name: id }),
 ]);
 
