@@ -97,7 +97,7 @@ export function findHabits(run: RunTemplate, source: string | undefined): Habits
     (name) => plain([question], { [name]: true }) !== plain([question], { [name]: false }),
   );
   const thinks = plain([question], thinkingSwitch ? { [thinkingSwitch]: true } : {});
-  const { toolSyntax, ...tools } = findToolHabits(run, source);
+  const { toolSyntax, ...tools } = withoutDelay(source, () => findToolHabits(run, source));
   return {
     trims: spaces.includes('trial of spaces') && !spaces.includes('  trial of spaces  '),
     knowsSystem: system.includes('trial of system'),
@@ -148,6 +148,16 @@ function findToolHabits(run: RunTemplate, source: string | undefined): ToolHabit
     textAfterResults: after?.texts.has('trial after') ?? false,
     resultsAsJson: /: ?trial of result 0[,}]/.test(results?.text ?? ''),
   };
+}
+
+/** A template that takes for ever over tools may be quick without them: then it does not see any. */
+function withoutDelay(source: string | undefined, find: () => ToolHabits): ToolHabits {
+  try {
+    return find();
+  } catch (error) {
+    if (!(error instanceof FreeholdError)) throw error;
+    return ours(toolSyntaxOf(source, {}, tool.name));
+  }
 }
 
 /** Of templates that know no tools, or of a family that is not known: they see nothing but text. */

@@ -35,6 +35,17 @@ describe('a chat template that takes for ever', () => {
     expect(template.render(request('hi'))).toEqual([{ origin: 'text', text: 'hi' }]);
   });
 
+  it('does so with tools only: it does not see them', () => {
+    const template = createChatTemplate(
+      `{% if tools %}${forEver}{% endif %}{% for m in messages %}{{ m.content }}{% endfor %}`,
+      specials,
+      false,
+    );
+    const tools = [{ name: 'look', inputSchema: { type: 'object' } }];
+    const pieces = template.render({ ...request('hi'), tools });
+    expect(pieces.map(({ text }) => text).join('')).toMatch(/"look".*hi$/s);
+  });
+
   it('is not one that calls itself without end, or is nested too deep to be read', () => {
     const endless = '{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}';
     expect(() => createChatTemplate(endless, specials, false).render(request('a'))).toThrow(
