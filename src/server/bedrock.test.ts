@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestApp, type TestApp } from '../../test/support/app.ts';
 import { createKey } from '../store/keys.ts';
+import { apiRoutes } from './api-paths.ts';
 
 let test: TestApp;
 beforeAll(async () => {
@@ -73,7 +74,7 @@ describe('errors are in the shape of the vendor', () => {
       'ResourceNotFoundException',
     ],
     ['a model for something else', '/model/vectors/converse', converse, {}, 400, 'ValidationException'],
-    ['a long id', `/model/${'a/'.repeat(2000)}b/converse`, converse, {}, 400, 'ValidationException'],
+    ['a long id', `/model/${'a'.repeat(2049)}/converse`, converse, {}, 400, 'ValidationException'],
     ['no operation', '/model/fake/sing', converse, {}, 404, 'ResourceNotFoundException'],
     ['no JSON', '/model/fake/converse', '{', {}, 400, 'ValidationException'],
     ['a wrong field', '/model/fake/converse', { messages: 1 }, {}, 400, 'ValidationException'],
@@ -108,14 +109,16 @@ describe('errors are in the shape of the vendor', () => {
   });
 });
 
-it.each([
-  'fake',
-  'arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Ffake',
-  'arn:aws:bedrock:us-east-1:1:inference-profile/fake',
-  'a%2Fb%2Ffake',
-])('a model may be named %s', async (id) => {
-  const { status, headers } = await send(`/model/${id}/converse`, {
-    messages: [{ role: 'user', content: [{ text: 'hi' }] }],
-  });
-  expect([status, headers.get('freehold-model')]).toEqual([200, 'fake']);
+it.each(['fake', 'arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Ffake', 'a%2Fb%2Ffake'])(
+  'a model may be named %s',
+  async (id) => {
+    const { status, headers } = await send(`/model/${id}/converse`, {
+      messages: [{ role: 'user', content: [{ text: 'hi' }] }],
+    });
+    expect([status, headers.get('freehold-model')]).toEqual([200, 'fake']);
+  },
+);
+
+it('no path of the API has a pattern in its middle: to match one takes time that grows with the square of its length', () => {
+  expect(apiRoutes.filter(({ path }) => /\}./.test(path))).toEqual([]);
 });

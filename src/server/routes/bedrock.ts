@@ -25,7 +25,7 @@ const requestContext = (c: AppContext) => ({ tenant: c.var.principal.tenant, tra
 export function addBedrockRoutes(app: App, services: Services): void {
   const read = (c: AppContext) => readJson(c, services.config.bodyLimitBytes);
   for (const stream of [false, true]) {
-    app.post(`/model/:modelId{.+}/${stream ? 'converse-stream' : 'converse'}`, async (c) => {
+    app.post(`/model/:modelId/${stream ? 'converse-stream' : 'converse'}`, async (c) => {
       const route = { model: await modelOf(services, c.req.param('modelId')), stream };
       const parsed = parseConverse(await read(c), route, requestContext(c));
       return respond(withRequestId(c), services, {
@@ -35,7 +35,7 @@ export function addBedrockRoutes(app: App, services: Services): void {
         encoder: (meta) => converseStream(meta, parsed),
       });
     });
-    app.post(`/model/:modelId{.+}/${stream ? 'invoke-with-response-stream' : 'invoke'}`, async (c) => {
+    app.post(`/model/:modelId/${stream ? 'invoke-with-response-stream' : 'invoke'}`, async (c) => {
       refuseGuardrails(c);
       const model = await modelOf(services, c.req.param('modelId'));
       const body = await read(c);
@@ -70,7 +70,7 @@ export function addBedrockRoutes(app: App, services: Services): void {
       });
     });
   }
-  app.post('/model/:modelId{.+}/count-tokens', async (c) => {
+  app.post('/model/:modelId/count-tokens', async (c) => {
     const model = await modelOf(services, c.req.param('modelId'));
     const request = parseCountTokens(await read(c), model, requestContext(c));
     const loaded = await allowedModel(withRequestId(c), services, model);
@@ -92,7 +92,7 @@ function addListRoutes(app: App, services: Services): void {
   app.get('/foundation-models', async (c) => {
     return withRequestId(c).json(foundationModelList(await models(c), c.req.query()) as object);
   });
-  app.get('/foundation-models/:modelId{.+}', async (c) => {
+  app.get('/foundation-models/:modelId', async (c) => {
     const names = modelNames(c.req.param('modelId'));
     const all = await models(c);
     const found = names.map((name) => all.find(({ id }) => id === name)).find((model) => model !== undefined);
