@@ -99,6 +99,32 @@ it('a tool whose schema cannot be held to is refused by the place of what is wro
   });
 });
 
+it('a tool that says it is not strict may ask for what cannot be enforced; all else holds', async () => {
+  const place = { type: 'array', items: { enum: ['Bern', 'Basel'] }, minItems: 1, maxItems: 2, uniqueItems: true };
+  const parameters = { type: 'object', properties: { place }, required: ['place'], additionalProperties: false };
+  const asked = (strict: boolean) =>
+    client.chat.completions.create({
+      ...ask,
+      tools: [{ type: 'function', function: { name: 'look', parameters, strict } }],
+      tool_choice: 'required',
+      parallel_tool_calls: false,
+    });
+  await expect(asked(true)).rejects.toMatchObject({ status: 400, code: 'unsupported_parameter' });
+  const { choices } = await asked(false);
+  const call = choices[0]?.message.tool_calls?.[0];
+  const given = JSON.parse(call?.type === 'function' ? call.function.arguments : '');
+  expect(
+    z
+      .object({
+        place: z
+          .array(z.enum(['Bern', 'Basel']))
+          .min(1)
+          .max(2),
+      })
+      .safeParse(given).error,
+  ).toBeUndefined();
+});
+
 it('a schema holds a response', async () => {
   const answer = z.object({ label: z.enum(['good', 'bad']), score: z.int().min(0).max(9) });
   const { output_parsed } = await client.responses.parse({

@@ -27,6 +27,14 @@ describe('tools', () => {
     expect(parse({ tools: [], tool_choice: 'auto' }).request).not.toHaveProperty('tools');
   });
 
+  it('are told apart where the caller says that a schema may hold more than can be enforced', () => {
+    const loose = { type: 'function', function: { name: 'clock', strict: false } };
+    expect(parse({ tools: [weather, loose] }).request.tools).toEqual([
+      canonicalWeather,
+      { ...canonicalClock, strict: false },
+    ]);
+  });
+
   it.each<[string, unknown, object]>([
     ['auto', 'auto', { type: 'auto' }],
     ['none', 'none', { type: 'none' }],

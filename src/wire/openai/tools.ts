@@ -12,7 +12,10 @@ const functionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, {
   message: 'Input should be 1 to 64 letters, digits, underscores or dashes',
 });
 
-/** A function without the name of its kind around it. `strict` changes nothing: arguments always satisfy the schema. */
+/**
+ * A function without the name of its kind around it. Arguments are held to the schema whatever `strict` says; only where it
+ * says false, a schema that cannot be enforced in all it says is no error.
+ */
 export const functionFields = {
   name: functionName,
   description: z.string().nullish(),
@@ -27,6 +30,7 @@ export interface GivenFunction {
   name: string;
   description?: string | null | undefined;
   parameters?: Record<string, unknown> | null | undefined;
+  strict?: boolean | null | undefined;
   /** Where it stands in the request. */
   path: Path;
 }
@@ -72,12 +76,13 @@ export function toolsOf(
   };
 }
 
-function canonicalTool({ name, description, parameters }: GivenFunction): Tool {
+function canonicalTool({ name, description, parameters, strict }: GivenFunction): Tool {
   return {
     name,
     ...(description ? { description } : {}),
     // without parameters it takes none, as the vendor says
     inputSchema: parameters ?? { type: 'object', properties: {}, additionalProperties: false },
+    ...(strict === false && { strict }),
   };
 }
 
