@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 
 export interface StreamingRequest {
-  /** As the table of routes has it. */
+  /** As people write it (`writtenPath`). */
   route: string;
   /** Where it is sent. */
   path: string;
@@ -20,12 +20,12 @@ export const streamingRequests: readonly StreamingRequest[] = [
   { route: '/v1/responses', body: { model: 'default', stream: true, input: 'hi' } },
   { route: '/api/chat', body: { model: 'default', messages } },
   { route: '/api/generate', body: { model: 'default', prompt: 'hi' } },
-  { route: '/model/:modelId{.+}/converse-stream', body: { messages: bedrockMessages } },
+  { route: '/model/:modelId/converse-stream', body: { messages: bedrockMessages } },
   {
-    route: '/model/:modelId{.+}/invoke-with-response-stream',
+    route: '/model/:modelId/invoke-with-response-stream',
     body: { anthropic_version: 'bedrock-2023-05-31', max_tokens: 5000, messages },
   },
-].map((request) => ({ ...request, path: request.route.replace(/:modelId\{.+?\}/, 'default') }));
+].map((request) => ({ ...request, path: request.route.replace(':modelId', 'default') }));
 
 /** A raw HTTP request with a key. */
 export function rawRequest(path: string, key: string, body: string, headers: Record<string, string> = {}): string {
