@@ -40,6 +40,19 @@ describe('embeddings', () => {
     expect(Array.from(data[0]?.embedding ?? [])).toEqual(unit(7, 2));
   });
 
+  it('of tokens are refused by name: they are another model’s', async () => {
+    for (const input of [
+      [1, 2],
+      [[1, 2], [3]],
+    ]) {
+      await expect(client.embeddings.create({ model: 'vectors', input })).rejects.toMatchObject({
+        status: 400,
+        code: 'unsupported_parameter',
+        param: 'input[0]',
+      });
+    }
+  });
+
   it('are refused with the class and the field of the error', async () => {
     const empty = client.embeddings.create({ model: 'vectors', input: [] });
     await expect(empty).rejects.toBeInstanceOf(OpenAI.BadRequestError);
