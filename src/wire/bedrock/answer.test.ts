@@ -91,13 +91,7 @@ describe('an answer', () => {
         for (const event of events) gathering.add(event);
         const whole = JSON.parse(JSON.stringify(converseBody(gathering.end(), meta, shown)));
         const put = together(streamed(converseStream(meta, shown), events));
-        // hidden thoughts part two texts of a whole answer, and not those of a stream
-        const texts = (answer: Json) => answer.output.message.content.map((block: Json) => block.text ?? '').join('');
-        const others = (answer: Json) =>
-          answer.output.message.content.filter((block: Json) => block.text === undefined);
-        expect(texts(put)).toBe(texts(whole));
-        expect(others(put)).toEqual(others(whole));
-        expect({ ...put, output: 0 }).toEqual({ ...whole, output: 0 });
+        expect(put).toEqual(whole);
       }),
     );
   });

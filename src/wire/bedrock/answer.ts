@@ -54,7 +54,9 @@ function blockOf(block: Block, { showThoughts }: Shown): object[] {
     case 'text':
       return block.text === '' ? [] : [{ text: block.text }];
     case 'thinking':
-      return showThoughts ? [{ reasoningContent: { reasoningText: { text: block.text, signature } } }] : [];
+      return showThoughts && block.text !== ''
+        ? [{ reasoningContent: { reasoningText: { text: block.text, signature } } }]
+        : [];
     case 'tool-use':
       return [{ toolUse: { toolUseId: toolUseId(block.id), name: block.name, input: block.input } }];
     default:
@@ -105,12 +107,13 @@ export function converseEvents(meta: AnswerMeta, shown: Shown): (event: Generate
         usage = { ...usage, inputTokens: given.inputTokens, cachedTokens: given.cachedTokens };
         return [event('messageStart', { role: 'assistant' })];
       case 'text-delta': {
-        if (given.text === '') return [];
+        if (given.text === '') return open === 'text' ? [] : close();
         const before = open === 'text' ? [] : start('text');
         return [...before, delta({ text: given.text })];
       }
       case 'thinking-delta': {
-        if (!shown.showThoughts || given.text === '') return [];
+        // thoughts part two texts, shown or not
+        if (!shown.showThoughts || given.text === '') return open === 'thinking' ? [] : close();
         const before = open === 'thinking' ? [] : start('thinking');
         return [...before, delta({ reasoningContent: { text: given.text } })];
       }
