@@ -170,7 +170,11 @@ async function stream(
       clearTimeout(timer);
       out.end();
       report(c, services, abort.signal.aborted && !services.stopping?.aborted ? 499 : 200);
-    });
+    })
+    // nobody waits for it any more, and what nobody hears of ends the process
+    .catch((error: unknown) =>
+      services.logger.error({ err: error, traceId: c.get('requestId') }, 'a stream did not end as it should'),
+    );
   c.get('facts').streaming = true;
   const contentType = encoder.contentType ?? 'text/event-stream; charset=utf-8';
   const headers = { 'content-type': contentType, 'x-accel-buffering': 'no' };
