@@ -1,8 +1,10 @@
-import { expect, it } from 'vitest';
+import { getEventListeners } from 'node:events';
+import { describe, expect, it } from 'vitest';
 import { createTestApp } from '../../test/support/app.ts';
 import { failing } from '../../test/support/fake-model.ts';
 import { type ErrorCode, FreeholdError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/log.ts';
+import { waitingForStop, whenStopping } from './stopping.ts';
 
 /** What the server logs for one request that fails with this error. */
 async function logged(error: FreeholdError, stream: boolean, stopping = new AbortController()) {
@@ -48,3 +50,44 @@ it('whatever a request meets while the server ends is told as that', async () =>
     expect(lines.map(({ level }) => level)).toEqual(['info']);
   }
 });
+
+describe('what waits for the end of the server', () => {
+  it('is called once, unless it was taken back; the signal has one listener for all', () => {
+    const { signal, ...stopping } = controller();
+    const called: number[] = [];
+    const stays = Array.from({ length: 100 }, (_, index) => whenStopping(signal, () => called.push(index)));
+    expect([getEventListeners(signal, 'abort').length, waitingForStop(signal)]).toEqual([1, 100]);
+    for (const stay of stays.slice(2)) stay();
+    expect(waitingForStop(signal)).toBe(2);
+    stopping.abort();
+    stopping.abort();
+    expect(called).toEqual([0, 1]);
+  });
+
+  it('is called at once where it has ended already', () => {
+    const { signal, abort } = controller();
+    abort();
+    let called = 0;
+    whenStopping(signal, () => {
+      called += 1;
+    })();
+    expect([called, waitingForStop(signal)]).toEqual([1, 0]);
+  });
+
+  it('may take itself and others back while it is called', () => {
+    const { signal, abort } = controller();
+    const called: string[] = [];
+    const first = whenStopping(signal, () => {
+      called.push('first');
+      first();
+    });
+    whenStopping(signal, () => called.push('second'));
+    abort();
+    expect(called).toEqual(['first', 'second']);
+  });
+});
+
+function controller() {
+  const stopping = new AbortController();
+  return { signal: stopping.signal, abort: () => stopping.abort() };
+}
