@@ -30,23 +30,17 @@ const tools: Anthropic.Tool[] = [
 const question: Anthropic.MessageParam = { role: 'user', content: 'What is the weather in Paris?' };
 const call = await client.messages.create({ model, max_tokens, tools, messages: [question] });
 const use = call.content.find((block) => block.type === 'tool_use');
-if (!use) throw new Error('no tool was called');
-const told = await client.messages.create({
-  model,
-  max_tokens,
-  tools,
-  messages: [
-    question,
-    { role: 'assistant', content: call.content },
-    { role: 'user', content: [{ type: 'tool_result', tool_use_id: use.id, content: '21 degrees' }] },
-  ],
-});
-console.log(
-  'tools:',
-  use.name,
-  JSON.stringify(use.input),
-  told.content.map((block) => ('text' in block ? block.text : '')).join(''),
-);
+if (use) {
+  const result: Anthropic.ToolResultBlockParam = { type: 'tool_result', tool_use_id: use.id, content: '21 degrees' };
+  const told = await client.messages.create({
+    model,
+    max_tokens,
+    tools,
+    messages: [question, { role: 'assistant', content: call.content }, { role: 'user', content: [result] }],
+  });
+  const text = told.content.map((block) => (block.type === 'text' ? block.text : '')).join('');
+  console.log('tools:', use.name, JSON.stringify(use.input), text);
+} else console.log('tools: the model called none');
 
 // JSON schema
 const City = z.object({ city: z.string(), country: z.string() });

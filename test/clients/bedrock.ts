@@ -16,16 +16,19 @@ const client = new BedrockRuntimeClient({
   authSchemePreference: ['httpBearerAuth'],
 });
 const modelId = 'default';
+const inferenceConfig = { maxTokens: 1000 };
 const ask = (text: string): Message => ({ role: 'user', content: [{ text }] });
 const textOf = (message: Message | undefined) => message?.content?.map(({ text }) => text ?? '').join('');
 
 // chat
-const answer = await client.send(new ConverseCommand({ modelId, messages: [ask('Say hello.')] }));
+const answer = await client.send(new ConverseCommand({ modelId, inferenceConfig, messages: [ask('Say hello.')] }));
 console.log('chat:', textOf(answer.output?.message));
 
 // stream
 let streamed = '';
-const { stream } = await client.send(new ConverseStreamCommand({ modelId, messages: [ask('Say hello.')] }));
+const { stream } = await client.send(
+  new ConverseStreamCommand({ modelId, inferenceConfig, messages: [ask('Say hello.')] }),
+);
 for await (const { contentBlockDelta } of stream ?? []) streamed += contentBlockDelta?.delta?.text ?? '';
 console.log('stream:', streamed);
 
@@ -42,13 +45,15 @@ const toolConfig: ToolConfiguration = {
   ],
 };
 const messages = [ask('What is the weather in Paris?')];
-const call = (await client.send(new ConverseCommand({ modelId, messages, toolConfig }))).output?.message;
+const call = (await client.send(new ConverseCommand({ modelId, inferenceConfig, messages, toolConfig }))).output
+  ?.message;
 const use = call?.content?.find(({ toolUse }) => toolUse)?.toolUse;
-if (!call || !use) throw new Error('no tool was called');
-const toolResult = { toolUseId: use.toolUseId, content: [{ text: '21 degrees' }] };
-messages.push(call, { role: 'user', content: [{ toolResult }] });
-const told = await client.send(new ConverseCommand({ modelId, messages, toolConfig }));
-console.log('tools:', use.name, JSON.stringify(use.input), textOf(told.output?.message));
+if (call && use) {
+  const toolResult = { toolUseId: use.toolUseId, content: [{ text: '21 degrees' }] };
+  messages.push(call, { role: 'user', content: [{ toolResult }] });
+  const told = await client.send(new ConverseCommand({ modelId, inferenceConfig, messages, toolConfig }));
+  console.log('tools:', use.name, JSON.stringify(use.input), textOf(told.output?.message));
+} else console.log('tools: the model called none');
 
 // JSON schema
 const schema = {
@@ -60,6 +65,7 @@ const schema = {
 const held = await client.send(
   new ConverseCommand({
     modelId,
+    inferenceConfig,
     messages: [ask('Where is Paris?')],
     outputConfig: {
       textFormat: {

@@ -14,6 +14,7 @@ import { z } from 'zod';
 const url = process.env.FREEHOLD_URL ?? '';
 const apiKey = process.env.FREEHOLD_KEY ?? '';
 const model = 'default';
+const maxTokens = 1000;
 const headers = { authorization: `Bearer ${apiKey}` };
 const bedrockClient = new BedrockRuntimeClient({
   endpoint: url,
@@ -23,10 +24,16 @@ const bedrockClient = new BedrockRuntimeClient({
 });
 
 const models: Record<string, BaseChatModel> = {
-  anthropic: new ChatAnthropic({ model, apiKey, anthropicApiUrl: url }),
-  openai: new ChatOpenAI({ model, apiKey, configuration: { baseURL: `${url}/v1` } }),
-  aws: new ChatBedrockConverse({ model, region: 'us-east-1', client: bedrockClient }),
-  ollama: new ChatOllama({ model, baseUrl: url, headers }),
+  anthropic: new ChatAnthropic({ model, maxTokens, apiKey, anthropicApiUrl: url }),
+  openai: new ChatOpenAI({ model, maxTokens, apiKey, configuration: { baseURL: `${url}/v1` } }),
+  aws: new ChatBedrockConverse({
+    model,
+    maxTokens,
+    region: 'us-east-1',
+    client: bedrockClient,
+    supportsToolChoiceValues: ['auto', 'any', 'tool'],
+  }),
+  ollama: new ChatOllama({ model, numPredict: maxTokens, baseUrl: url, headers }),
 };
 
 const weather = tool(async ({ city }: { city: string }) => `21 degrees in ${city}`, {
@@ -50,9 +57,10 @@ for (const [integration, chat] of Object.entries(models)) {
   const withTools = chat.bindTools?.([weather]);
   const call = await withTools?.invoke([question]);
   const use = call?.tool_calls?.[0];
-  if (!withTools || !call || !use) throw new Error('no tool was called');
-  const told = await withTools.invoke([question, call, await weather.invoke({ ...use, type: 'tool_call' })]);
-  console.log(`${integration} tools:`, use.name, JSON.stringify(use.args), told.text);
+  if (withTools && call && use) {
+    const told = await withTools.invoke([question, call, await weather.invoke({ ...use, type: 'tool_call' })]);
+    console.log(`${integration} tools:`, use.name, JSON.stringify(use.args), told.text);
+  } else console.log(`${integration} tools: the model called none`);
 
   // JSON schema
   const City = z.object({ city: z.string(), country: z.string() });

@@ -33,10 +33,11 @@ const tools: Tool[] = [
 const messages: Message[] = [{ role: 'user', content: 'What is the weather in Paris?' }];
 const { message: call } = await ollama.chat({ model, messages, tools });
 const use = call.tool_calls?.[0]?.function;
-if (!use) throw new Error('no tool was called');
-messages.push(call, { role: 'tool', tool_name: use.name, content: '21 degrees' });
-const told = await ollama.chat({ model, messages, tools });
-console.log('tools:', use.name, JSON.stringify(use.arguments), told.message.content);
+if (use) {
+  messages.push(call, { role: 'tool', tool_name: use.name, content: '21 degrees' });
+  const told = await ollama.chat({ model, messages, tools });
+  console.log('tools:', use.name, JSON.stringify(use.arguments), told.message.content);
+} else console.log('tools: the model called none');
 
 // JSON schema
 const City = z.object({ city: z.string(), country: z.string() });

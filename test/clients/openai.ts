@@ -36,10 +36,11 @@ const tools: OpenAI.ChatCompletionFunctionTool[] = [
 const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: 'user', content: 'What is the weather in Paris?' }];
 const call = (await client.chat.completions.create({ model, tools, messages })).choices[0]?.message;
 const use = call?.tool_calls?.[0];
-if (!call || use?.type !== 'function') throw new Error('no tool was called');
-messages.push(call, { role: 'tool', tool_call_id: use.id, content: '21 degrees' });
-const told = await client.chat.completions.create({ model, tools, messages });
-console.log('tools:', use.function.name, use.function.arguments, told.choices[0]?.message.content);
+if (call && use?.type === 'function') {
+  messages.push(call, { role: 'tool', tool_call_id: use.id, content: '21 degrees' });
+  const told = await client.chat.completions.create({ model, tools, messages });
+  console.log('tools:', use.function.name, use.function.arguments, told.choices[0]?.message.content);
+} else console.log('tools: the model called none');
 
 // JSON schema
 const City = z.object({ city: z.string(), country: z.string() });

@@ -50,7 +50,8 @@ for (const [provider, model] of Object.entries(models)) {
     prompt: 'What is the weather in Paris?',
   });
   const [use] = told.steps.flatMap(({ toolCalls }) => toolCalls);
-  console.log(`${provider} tools:`, use?.toolName, JSON.stringify(use?.input), told.text);
+  if (use) console.log(`${provider} tools:`, use.toolName, JSON.stringify(use.input), told.text);
+  else console.log(`${provider} tools: the model called none`);
 
   // JSON schema
   const { output } = await generateText({
