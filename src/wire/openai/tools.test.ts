@@ -27,11 +27,11 @@ describe('tools', () => {
     expect(parse({ tools: [], tool_choice: 'auto' }).request).not.toHaveProperty('tools');
   });
 
-  it('are told apart where the caller says that a schema may hold more than can be enforced', () => {
+  it('are strict only where the caller says so', () => {
     const loose = { type: 'function', function: { name: 'clock', strict: false } };
     expect(parse({ tools: [weather, loose] }).request.tools).toEqual([
-      canonicalWeather,
-      { ...canonicalClock, strict: false },
+      { ...canonicalWeather, strict: true },
+      canonicalClock,
     ]);
   });
 
