@@ -52,7 +52,7 @@ export interface Tool {
   inputSchema: Record<string, unknown>;
   /**
    * Whether a schema that cannot be enforced in all it says is refused. False: what cannot be enforced is left to the model,
-   * which reads it in the prompt; all else holds. Default true.
+   * which reads it in the prompt; all else holds. Default false.
    */
   strict?: boolean;
 }

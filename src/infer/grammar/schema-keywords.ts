@@ -34,7 +34,7 @@ const annotations = new Set([
     '$comment',
     'id',
   ],
-  ...['$schema', '$id', '$anchor', '$defs', 'definitions', '$vocabulary'],
+  ...['$schema', '$id', '$anchor', '$defs', 'definitions', '$vocabulary', 'components'],
   ...['contentMediaType', 'contentEncoding', 'discriminator', 'xml', 'externalDocs'],
 ]);
 
@@ -45,6 +45,11 @@ const refused = new Set([
   ...['minProperties', 'maxProperties', '$dynamicRef', '$dynamicAnchor', '$recursiveRef', '$recursiveAnchor'],
   ...['contentSchema'],
 ]);
+
+/** Whether answers are held to a keyword, for some of its values at least. */
+export function isEnforced(keyword: string): boolean {
+  return enforced.has(keyword);
+}
 
 /** The keywords of one schema object, each checked as it is read. */
 export class Keywords {

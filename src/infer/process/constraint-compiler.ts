@@ -9,8 +9,11 @@ import { cancelled, type ErrorRecord, FreeholdError } from '../../lib/errors.ts'
 /** What a schema is found to be, the same each time. */
 export type Verdict = { grammar: string } | { error: ErrorRecord };
 
+/** What the thread is sent: a schema, as JSON, or one whose keywords that cannot be enforced are left out. */
+export type SchemaMessage = string | { relaxed: string };
+
 export interface SchemaCompilerOptions {
-  /** Program of the thread: takes the JSON of a schema, answers with a verdict. Default: constraint-worker. */
+  /** Program of the thread: takes a schema message, answers with a verdict. Default: constraint-worker. */
   entry?: string | URL;
   /** Longest time for one schema. Default 5000. */
   limitMs?: number;
@@ -26,16 +29,18 @@ export interface SchemaCompiler {
   /**
    * @param schema JSON
    * @param signal aborting takes it out of the queue; one that is being compiled is finished
+   * @param relaxed whether what cannot be enforced is left out. Default false: it is an error
    * @throws FreeholdError invalid_request when it takes too long or too much memory, overloaded when too many wait,
    *   cancelled
    */
-  compile(schema: string, signal?: AbortSignal): Promise<Verdict>;
+  compile(schema: string, signal?: AbortSignal, relaxed?: boolean): Promise<Verdict>;
   /** Whether the thread is there. */
   readonly running: boolean;
 }
 
 interface Job {
   schema: string;
+  relaxed: boolean;
   /** How often another was taken while it was the oldest. */
   passed: number;
   resolve(verdict: Verdict): void;
@@ -112,7 +117,8 @@ export function createSchemaCompiler(options: SchemaCompilerOptions = {}): Schem
     }
     worker ??= start();
     worker.ref();
-    worker.postMessage(current.schema);
+    const message: SchemaMessage = current.relaxed ? { relaxed: current.schema } : current.schema;
+    worker.postMessage(message);
     let left = ticks;
     clock = setInterval(() => {
       left -= 1;
@@ -124,7 +130,7 @@ export function createSchemaCompiler(options: SchemaCompilerOptions = {}): Schem
     get running() {
       return worker !== undefined;
     },
-    compile(schema, signal) {
+    compile(schema, signal, relaxed = false) {
       if (signal?.aborted) return Promise.reject(cancelled());
       if (waiting.length >= queueLimit) {
         const message = `${waiting.length} other schemas wait to be compiled.`;
@@ -132,7 +138,7 @@ export function createSchemaCompiler(options: SchemaCompilerOptions = {}): Schem
         return Promise.reject(new FreeholdError('overloaded', message, { hint, retryAfterMs: 2000 }));
       }
       return new Promise((resolve, reject) => {
-        const job: Job = { schema, passed: 0, resolve, reject };
+        const job: Job = { schema, relaxed, passed: 0, resolve, reject };
         signal?.addEventListener(
           'abort',
           () => {

@@ -50,10 +50,12 @@ interface Kept {
   users: number;
 }
 
-/** Text that stands around the value, with nothing in between. */
+/** How a value is held to its schema, and the text that stands around it, with nothing in between. */
 export interface Frame {
   before: string;
   after: string;
+  /** Whether what of the schema, one of an object, cannot be enforced is left out. Default false: it is an error. */
+  relaxed?: boolean;
 }
 
 const compiler = createSchemaCompiler();
@@ -64,7 +66,7 @@ const keptOf = new WeakMap<Model, Map<string, Kept>>();
  * A constraint for one answer; several at once for one schema cost a copy each.
  * @param schema JSON schema of the whole answer
  * @param signal aborting ends the waiting
- * @param frame what the answer holds beside the value. Default: nothing
+ * @param frame what the answer holds beside the value, and whether the schema may be relaxed. Default: nothing, no
  * @throws FreeholdError invalid_request or unsupported for a schema that cannot be enforced, `field` being the place in
  *   it (`#/properties/name`); overloaded when too many others wait to be compiled; cancelled
  */
@@ -76,7 +78,7 @@ export async function createConstraint(
   frame?: Frame,
 ): Promise<SchemaConstraint> {
   const text = JSON.stringify(schema);
-  const key = frame ? JSON.stringify([text, frame.before, frame.after]) : text;
+  const key = frame ? JSON.stringify([text, frame.before, frame.after, frame.relaxed ?? false]) : text;
   if (text.length > maxSchemaLength) {
     throw new FreeholdError(
       'unsupported',
@@ -90,7 +92,7 @@ export async function createConstraint(
   if (signal?.aborted) throw cancelled();
   const all = keptOf.get(model) ?? new Map<string, Kept>();
   keptOf.set(model, all);
-  const kept = all.get(key) ?? compile(text, key, all);
+  const kept = all.get(key) ?? compile({ text, key, relaxed: frame?.relaxed ?? false }, all);
   all.delete(key);
   all.set(key, kept);
   const verdict = await verdictOf(kept, signal, () => {
@@ -162,9 +164,12 @@ class SharedStart implements SchemaConstraint {
   }
 }
 
-function compile(text: string, key: string, all: Map<string, Kept>): Kept {
+function compile(
+  { text, key, relaxed }: { text: string; key: string; relaxed: boolean },
+  all: Map<string, Kept>,
+): Kept {
   const abort = new AbortController();
-  const verdict = compiler.compile(text, abort.signal);
+  const verdict = compiler.compile(text, abort.signal, relaxed);
   const kept: Kept = { verdict, abort, waiters: 0, settled: false, length: text.length, users: 0 };
   verdict.then(
     (result) => {

@@ -7,7 +7,6 @@ import type { Frame, SchemaConstraint } from '../constraint.ts';
 import { type CallPlan, planCalls } from './call-plan.ts';
 import { Course, type CourseOptions } from './course.ts';
 import { isTrained } from './family.ts';
-import { withoutUnenforced } from './looser-schema.ts';
 import { type SpelledVocabulary, Spelling } from './spelling.ts';
 import type { AnswerSyntax } from './syntax.ts';
 import { argumentsSchema, callableTools, inTool } from './tool-schema.ts';
@@ -30,8 +29,8 @@ export interface AnswerFollower {
    * @param pieces the rendered prompt: whether it ends in an open thought
    * @param constrain undefined: the model cannot be held to a schema
    * @returns undefined where the answer is text and nothing else
-   * @throws FreeholdError invalid_request or unsupported, naming `tools.N.input_schema…`, for parameters that cannot be
-   *   enforced, or for a choice no tool satisfies; as `constrain`
+   * @throws FreeholdError invalid_request or unsupported, naming `tools.N.input_schema…`, for parameters that are malformed
+   *   or, of a strict tool, cannot be enforced, or for a choice no tool satisfies; as `constrain`
    */
   follow(
     request: GenerateRequest,
@@ -96,7 +95,10 @@ export function createAnswerFollower(vocabulary: SpelledVocabulary, { tools, thi
           const frame = { before: text(calls.before), after: text(calls.after) };
           for (const [i, tool] of callable.entries()) {
             const at = places[i] as number;
-            const one = await constrainTool(tool, at, (schema) => held(constrain)(schema, signal, frame));
+            const how = { ...frame, relaxed: tool.strict !== true };
+            const one = await held(constrain)(argumentsSchema(tool, at), signal, how).catch((error: unknown) => {
+              throw inTool(error, tool, at);
+            });
             made.push(one);
             forArguments.push(one);
           }
@@ -117,27 +119,6 @@ export function createAnswerFollower(vocabulary: SpelledVocabulary, { tools, thi
       }
     },
   };
-}
-
-/** Most places of a schema that are left out; each takes a reading of the whole. */
-const mostLeftOut = 50;
-
-/** @param at the tool's place among the tools */
-async function constrainTool(
-  tool: Tool,
-  at: number,
-  constrain: (schema: Record<string, unknown>) => Promise<SchemaConstraint>,
-): Promise<SchemaConstraint> {
-  let schema = argumentsSchema(tool, at);
-  for (let leftOut = 0; ; leftOut++) {
-    try {
-      return await constrain(schema);
-    } catch (error) {
-      const looser = tool.strict === false && leftOut < mostLeftOut ? withoutUnenforced(schema, error) : undefined;
-      if (!looser) throw inTool(error, tool, at);
-      schema = looser;
-    }
-  }
 }
 
 function held(constrain: Constrain | undefined): Constrain {
