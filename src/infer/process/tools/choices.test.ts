@@ -121,15 +121,55 @@ describe('calls side by side', () => {
   });
 
   it('may be of the same tool, and have an end', async () => {
-    const script = await startScript({ syntax: hermes, request: asked() });
+    const many = tool('get', ...Array.from({ length: 99 }, (_, i) => `{"i": ${i}}`));
+    const script = await startScript({ syntax: hermes, request: asked({ tools: [many] }) });
     let calls = 0;
     let ended = false;
     while (!ended) {
+      ended = script.write(...header, 'get', `", "arguments": {"i": ${calls}}}\n</tool_call>`, '\n');
       calls += 1;
-      ended = script.write(...header, 'get', '", "arguments": {}}\n</tool_call>', '\n');
     }
     expect(calls).toBe(64);
     expect(script.events.filter(({ type }) => type === 'tool-use-start')).toHaveLength(64);
+  });
+});
+
+describe('a call that was made before', () => {
+  const weather = tool('get_weather', '{"city": "Paris"}', '{"city": "Rome"}');
+  const start = () => startScript({ syntax: hermes, request: asked({ tools: [tools[0] as Tool, weather] }) });
+  const write = (name: string, json: string) => [...header, name, `", "arguments": ${json}}`];
+  const close = '\n</tool_call>';
+
+  it('ends the answer, and nobody hears of it', async () => {
+    const script = await start();
+    expect(script.write(...write('get_weather', '{"city": "Paris"}'), close, '\n')).toBe(false);
+    expect(script.write(...write('get', '{}'), close)).toBe(false);
+    expect(script.write(...write('get_weather', '{"city": "Paris"}'))).toBe(true);
+    const calls = [...call('get_weather', '{"city": "Paris"}'), ...call('get', '{}')];
+    expect(joined(script.events)).toEqual([...calls, stop('tool-use')]);
+    expect(script.alive.size).toBe(0);
+  });
+
+  it('is another one where a byte differs', async () => {
+    const script = await start();
+    script.write(...write('get_weather', '{"city": "Paris"}'), close);
+    script.write(...header, 'get_weather', '", "arguments": ', '{"city": "');
+    expect(joined(script.events)).toEqual(call('get_weather', '{"city": "Paris"}'));
+    script.write('R');
+    expect(joined(script.events).slice(3)).toEqual([
+      { type: 'tool-use-start', name: 'get_weather' },
+      { type: 'tool-use-delta', json: '{"city": "R' },
+    ]);
+    expect(script.write('ome"}', '}', close, end)).toBe(true);
+    const calls = [...call('get_weather', '{"city": "Paris"}'), ...call('get_weather', '{"city": "Rome"}')];
+    expect(joined(script.events)).toEqual([...calls, stop('tool-use')]);
+  });
+
+  it('comes out as far as it is written where the answer is cut off', async () => {
+    const script = await startScript({ syntax: hermes, request: asked({ maxTokens: 2 * header.length + 5 }) });
+    script.write(...write('get', '{}'), close);
+    expect(script.write(...header, 'get', '", "arguments": {')).toBe(true);
+    expect(joined(script.events)).toEqual([...call('get', '{}'), ...call('get', '{'), stop('max-tokens')]);
   });
 });
 

@@ -7,6 +7,7 @@ import type { CallPlan } from './call-plan.ts';
 import { trimStart } from './markers.ts';
 import { nextChars } from './next-chars.ts';
 import { type Part, type Phase, partsAtEnd, type Rules, type Step, stepOf } from './phases.ts';
+import { RepeatedCalls } from './repeated-calls.ts';
 import type { Spelling } from './spelling.ts';
 
 export interface CourseOptions {
@@ -45,6 +46,7 @@ export class Course implements Constraint {
   #phase: Phase;
   /** The step of the token asked for last. */
   #asked: { token: number; step: Step | undefined } | undefined;
+  readonly #repeated = new RepeatedCalls();
   #parts: Part[] = [];
   #thinkingTokens = 0;
   /** Tokens of thoughts that count for the budget. */
@@ -161,16 +163,19 @@ export class Course implements Constraint {
       this.#call ??= (this.#tools[step.grammar.tool] as SchemaConstraint).clone();
       this.#call.accept(token);
     }
-    if (this.#call && step.phase.at !== 'arguments') {
+    const { parts, repeated } = this.#repeated.pass(step.parts);
+    // a model that repeats a call would go on so
+    const phase: Phase = repeated ? { at: 'done', calls: this.calls } : step.phase;
+    if (this.#call && phase.at !== 'arguments') {
       this.#call.dispose();
       this.#call = undefined;
     }
     if (before.at === 'thought') {
       this.#spent += 1;
       this.#thinkingTokens += 1;
-    } else if (step.phase.at === 'thought') this.#thinkingTokens += 1;
-    this.#phase = step.phase;
-    this.#parts.push(...step.parts);
+    } else if (phase.at === 'thought') this.#thinkingTokens += 1;
+    this.#phase = phase;
+    this.#parts.push(...parts);
   }
 
   /** What was added since the last time. */
@@ -183,7 +188,7 @@ export class Course implements Constraint {
 
   /** What comes out where the answer ends as it is. */
   takeRest(): Part[] {
-    return partsAtEnd(this.#phase);
+    return [...this.#repeated.takeRest(), ...partsAtEnd(this.#phase)];
   }
 
   dispose(): void {
