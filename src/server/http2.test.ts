@@ -206,6 +206,27 @@ describe('time limits', () => {
   });
 });
 
+it('whoever comes to a response late learns that its caller has gone', async () => {
+  const http = createServer();
+  const seen: boolean[] = [];
+  const http2 = acceptHttp2(
+    http,
+    (_, outgoing) => {
+      seen.push(outgoing.destroyed);
+      outgoing.once('close', () => setImmediate(() => seen.push(outgoing.destroyed)));
+    },
+    { idleMs: 60_000, requestTimeoutMs: 60_000 },
+  );
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  const stream = open(`http://127.0.0.1:${(http.address() as AddressInfo).port}`).request({ ':path': '/' });
+  stream.on('error', () => undefined);
+  await vi.waitFor(() => expect(seen).toEqual([false]), soon);
+  stream.close(constants.NGHTTP2_CANCEL);
+  await vi.waitFor(() => expect(seen).toEqual([false, true]), soon);
+  http2.destroy();
+  http.close();
+});
+
 it('a server that closes answers what it was asked, then lets go', async () => {
   const other = await startTestServer();
   const session = open(other.url);

@@ -46,6 +46,8 @@ export function acceptHttp2(
   });
   http2.on('request', (incoming, outgoing) => {
     limitArrival(incoming, outgoing, requestTimeoutMs);
+    // as of a response of HTTP/1: whoever comes to it later learns that its caller has gone
+    Object.defineProperty(outgoing, 'destroyed', { get: () => outgoing.stream?.destroyed ?? true });
     listener(incoming as unknown as IncomingMessage, outgoing as unknown as ServerResponse);
   });
 
