@@ -55,7 +55,7 @@ function shownProbe({ method, path: where, body, shown, status }: Probe): string
   const extra = shown === undefined ? body : Object.keys(shown).length > 0 ? shown : undefined;
   const json = extra === undefined ? '' : ` ${JSON.stringify(extra)}`;
   const short = json.length > 150 ? `${json.slice(0, 150)}…` : json;
-  return `\`${`${method} ${where.replace(/%3A/g, ':').replace(/%2F/g, '/')}${short}`.replaceAll('`', '')}\` ${status}`;
+  return `\`${`${method} ${where.replace(/%3A/g, ':')}${short}`.replaceAll('`', '')}\` ${status}`;
 }
 
 function page(): string {
