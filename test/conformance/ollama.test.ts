@@ -60,6 +60,7 @@ beforeAll(async () => {
           owner: 'file',
           details: { kind: 'chat', sizeBytes: 4, architecture: 'qwen3', contextTokens: 512, parameters: 6e8 },
         },
+        { id: 'qwen3-4b', title: 'Qwen3', createdSeconds: 0, owner: 'freehold', details: { kind: 'chat' } },
       ],
       hub: {
         pull: (reference, options) => {
@@ -277,7 +278,16 @@ describe('models', () => {
   it('are listed, shown, and told of while they run', async () => {
     await ollama.chat(ask);
     expect(await ollama.list()).toMatchObject({
-      models: [{ name: 'fake:latest', size: 4, details: { family: 'qwen3', parameter_size: '600M' } }],
+      models: [
+        {
+          name: 'fake:latest',
+          size: 4,
+          details: { family: 'qwen3', parameter_size: '600M' },
+          capabilities: ['completion'],
+        },
+        // it does not run: this much is known of the catalogue's models
+        { name: 'qwen3-4b:latest', capabilities: ['completion', 'tools', 'thinking'] },
+      ],
     });
     for (const model of ['fake', 'fake:latest', 'default']) {
       expect(await ollama.show({ model })).toMatchObject({ model_info: { 'qwen3.context_length': 512 } });

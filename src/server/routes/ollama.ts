@@ -85,11 +85,16 @@ const embed = (
     body,
   });
 
-/** The models of this machine, with what those that run are able to do. */
+/** The models of this machine, with what they are able to do: as those say that run, else as the catalogue has it. */
 async function listed(c: AppContext, services: Services): Promise<ServedModel[]> {
+  const { findInCatalogue } = await import('../../hub/catalogue.ts');
   const running = new Map(services.models.running().map((model) => [model.name, model]));
   return allowedModels(c.var.principal, await services.listModels()).map((model) => {
-    const abilities = running.get(String(model.details.model ?? model.id))?.capabilities();
+    const name = String(model.details.model ?? model.id);
+    const told = findInCatalogue(name)?.abilities;
+    const abilities =
+      running.get(name)?.capabilities() ??
+      (told && { tools: told.includes('tools'), thinking: told.includes('reasoning'), vision: false });
     return abilities ? { ...model, details: { ...model.details, abilities } } : model;
   });
 }
