@@ -20,10 +20,15 @@ describe('tools', () => {
     ];
     expect(parse({ tools })).toMatchObject({
       tools: [
-        { name: 'look', description: 'Looks.', inputSchema: schema },
+        { name: 'look', description: 'Looks.', inputSchema: schema, strict: true },
         { name: 'wait', inputSchema: { type: 'object' } },
       ],
     });
+    for (const strict of [false, null, undefined]) {
+      expect(parse({ tools: [{ ...look, strict }] }).tools).toEqual([
+        { name: 'look', description: 'Looks.', inputSchema: schema },
+      ]);
+    }
     expect(parse({ tools })).not.toHaveProperty('toolChoice');
     expect(parse({ tools: [] })).not.toHaveProperty('tools');
     expect(parseCountTokens({ model: 'm', messages: [user], tools }, context).request.tools).toHaveLength(2);

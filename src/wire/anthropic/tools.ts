@@ -59,7 +59,12 @@ function toolOf(given: GivenTool, path: Path): Tool {
     throw invalid([...path, 'input_schema', 'type'], "Input should be 'object'");
   }
   const description = [given.description, ...examplesOf(given)].filter(Boolean).join('\n\n');
-  return { name: given.name, ...(description && { description }), inputSchema: given.input_schema };
+  return {
+    name: given.name,
+    ...(description && { description }),
+    inputSchema: given.input_schema,
+    ...(given.strict && { strict: true }),
+  };
 }
 
 /** Examples are for the model to read. */

@@ -80,6 +80,15 @@ describe('a request', () => {
     ]);
   });
 
+  it('hears which tools are strict', () => {
+    const strict = (value?: unknown) => ({ toolSpec: { ...tool('b').toolSpec, strict: value } });
+    expect(parse({ toolConfig: { tools: [tool('a'), strict(true)] } }).request.tools).toEqual([
+      { name: 'a', inputSchema: { type: 'object' } },
+      { name: 'b', inputSchema: { type: 'object' }, strict: true },
+    ]);
+    expect(parse({ toolConfig: { tools: [strict(false)] } }).request.tools?.[0]).not.toHaveProperty('strict');
+  });
+
   it('may ask for one call at a time', () => {
     const additionalModelRequestFields = { tool_choice: { type: 'auto', disable_parallel_tool_use: true } };
     expect(parse({ toolConfig: { tools: [tool('a')] }, additionalModelRequestFields }).request.parallelToolCalls).toBe(

@@ -88,10 +88,10 @@ function toolsOf(given: GivenPrompt): Pick<GenerateRequest, 'tools' | 'toolChoic
       if (cachePoint) return [];
       throw invalid(path, 'A tool has one of: toolSpec, cachePoint.');
     }
-    const { name, description, inputSchema } = toolSpec;
+    const { name, description, inputSchema, strict } = toolSpec;
     if (names.has(name)) throw invalid([...path, 'toolSpec', 'name'], 'The names of tools must be unique.');
     names.add(name);
-    return [{ name, ...(description && { description }), inputSchema: inputSchema.json }];
+    return [{ name, ...(description && { description }), inputSchema: inputSchema.json, ...(strict && { strict }) }];
   });
   if (tools.length === 0) {
     if (given.toolConfig) throw invalid(['toolConfig', 'tools'], 'At least one toolSpec is required.');

@@ -14,7 +14,7 @@ const functionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, {
 
 /**
  * A function without the name of its kind around it. Arguments are held to the schema whatever `strict` says; only where it
- * says false, a schema that cannot be enforced in all it says is no error.
+ * says true, a schema that cannot be enforced in all it says is an error.
  */
 export const functionFields = {
   name: functionName,
@@ -82,7 +82,7 @@ function canonicalTool({ name, description, parameters, strict }: GivenFunction)
     ...(description ? { description } : {}),
     // without parameters it takes none, as the vendor says
     inputSchema: parameters ?? { type: 'object', properties: {}, additionalProperties: false },
-    ...(strict === false && { strict }),
+    ...(strict && { strict }),
   };
 }
 
