@@ -32,7 +32,7 @@ export const anthropicRows: Row[] = [
   row(
     'tools with their own schema',
     'yes',
-    'always held to the schema, strict or not; examples are told with the description',
+    'arguments satisfy all of the schema that can be enforced; with `strict` what cannot is a 400; examples are told with the description',
     m({ tools }),
   ),
   row('tool_choice auto, any, tool, none', 'yes', '', m({ tools, tool_choice: { type: 'any' } })),

@@ -51,7 +51,12 @@ export const bedrockRows: Row[] = [
     'accepted without effect',
     c({ performanceConfig: { latency: 'optimized' }, requestMetadata: { a: 'b' } }),
   ),
-  row('toolConfig', 'yes', 'arguments always satisfy the schema', c({ toolConfig })),
+  row(
+    'toolConfig',
+    'yes',
+    'arguments satisfy all of the schema that can be enforced; with `strict` what cannot is a 400',
+    c({ toolConfig }),
+  ),
   row(
     'systemTool, toolAddition, toolRemoval',
     'no',

@@ -9,7 +9,12 @@ const call = { role: 'assistant', content: '', tool_calls: [{ function: { name: 
 export const ollamaRows: Row[] = [
   row('chat, streamed unless `stream` is false', 'yes', 'lines of JSON', c({ stream: true })),
   row('names with `:latest`', 'yes', 'the same as without', c({ model: 'fake:latest' })),
-  row('tools', 'yes', 'arguments always satisfy the schema; a call comes whole, in one line', c({ tools })),
+  row(
+    'tools',
+    'yes',
+    'arguments satisfy all of the schema that can be enforced; a call comes whole, in one line',
+    c({ tools }),
+  ),
   row(
     'results of tools',
     'yes',

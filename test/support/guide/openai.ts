@@ -18,7 +18,12 @@ export const openaiRows: Row[] = [
   ),
   row('several answers, seed, stop, logit_bias, penalties', 'yes', '`n` up to 32', c({ n: 2, seed: 1, stop: ['x'] })),
   row('logprobs, top_logprobs', 'yes', "the model's own", c({ logprobs: true, top_logprobs: 2 })),
-  row('function tools, strict or not', 'yes', 'arguments always satisfy the schema', c({ tools })),
+  row(
+    'function tools, strict or not',
+    'yes',
+    'arguments satisfy all of the schema that can be enforced; with `strict` what cannot is a 400',
+    c({ tools }),
+  ),
   row(
     'tool_choice, parallel_tool_calls',
     'yes',
