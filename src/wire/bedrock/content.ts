@@ -136,7 +136,11 @@ function toolResultOf(given: GivenToolResult, path: Path): ToolResultBlock {
   return result;
 }
 
-/** Each call is answered in the turn right after it, once, and no result comes without its call; several messages of one role are one turn. */
+/**
+ * Each call is answered in the turn right after it, once, and no result comes without its call; several messages of one
+ * role are one turn.
+ * @throws FreeholdError invalid_request, naming the message or block at fault
+ */
 function requirePairs(given: readonly GivenMessage[]): void {
   const known = new Set<string>();
   let open = new Set<string>();
