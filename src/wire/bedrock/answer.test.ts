@@ -117,6 +117,17 @@ describe('an answer', () => {
   });
 });
 
+it('an invocation may say what ends lines elsewhere', () => {
+  const body = { anthropic_version: 'bedrock-2023-05-31', max_tokens: 5, messages: [{ role: 'user', content: 'hi' }] };
+  const { encoder } = parseInvoke(body, { model: 'm', stream: true }, { tenant: 't', traceId: 'trace' });
+  const text = 'a\u2028b\u2029c\rd\r\ne\u0085f\n\ndata: {"g":1}';
+  const chunks = streamed(encoder(meta), [
+    { type: 'start', inputTokens: 1, cachedTokens: 0 },
+    { type: 'text-delta', text },
+  ]).map(({ data }) => JSON.parse(Buffer.from(data.bytes, 'base64').toString()));
+  expect(chunks.at(-1)).toMatchObject({ delta: { text } });
+});
+
 it('an invocation in any shape is streamed as chunks, each one JSON', () => {
   const context = { tenant: 't', traceId: 'trace' };
   const user = { role: 'user', content: 'hi' };

@@ -119,8 +119,9 @@ function fromText(encoder: StreamEncoder): (event: GenerateEvent, answer?: numbe
   return (event, answer) =>
     encoder
       .encode(event, answer)
-      .split('\n\n')
-      .flatMap((block) => /^data: (\{.*)$/m.exec(block)?.[1] ?? [])
+      // by the line break alone: JSON may hold other ends of lines as they are
+      .split('\n')
+      .flatMap((line) => (line.startsWith('data: {') ? [line.slice('data: '.length)] : []))
       .filter((json) => json !== '{"type":"ping"}');
 }
 
