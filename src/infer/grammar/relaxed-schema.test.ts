@@ -1,6 +1,9 @@
 // Schemas that cannot be enforced: what is left out, what remains, what stays an error.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GrammarReader } from '../../../test/support/gbnf.ts';
+import { FreeholdError } from '../../lib/errors.ts';
+import { compileSchema } from './compile-schema.ts';
 import { compileRelaxed } from './relaxed-schema.ts';
 
 const relaxed = (schema: unknown) => new GrammarReader(compileRelaxed(JSON.stringify(schema)));
@@ -109,6 +112,56 @@ describe('a schema that cannot be enforced', () => {
     const long = { enum: Array.from({ length: 400 }, (_, i) => `${i}-`.repeat(1000)) };
     const reader = relaxed({ type: 'object', properties: { a: long } });
     expect([reader.takes('{"b": 1}'), reader.takes('[]')]).toEqual([true, false]);
+  });
+
+  it('is never refused for what cannot be enforced, whatever it says, and is what it was where all can', () => {
+    const value = fc.letrec<{ schema: object }>((tie) => ({
+      schema: fc.dictionary(
+        fc.constantFrom(
+          ...['type', 'properties', 'not', 'if', 'then', 'allOf', 'anyOf', 'items', 'patternProperties', 'pattern'],
+          ...['format', '$ref', 'multipleOf', 'enum', 'required', '__proto__', 'constructor', 'a/b~c', 'components'],
+        ),
+        fc.oneof(
+          { depthSize: 'small', withCrossShrink: true },
+          fc.constantFrom<unknown>(
+            'object',
+            'string',
+            'path',
+            '(?i)x',
+            '#',
+            '#/not',
+            '#/properties/a',
+            'x.json',
+            0.5,
+            true,
+          ),
+          tie('schema'),
+          fc.array(tie('schema'), { maxLength: 3, minLength: 1 }),
+          fc.dictionary(fc.constantFrom('a', 'not', 'properties', '__proto__'), tie('schema')),
+        ),
+        { maxKeys: 4 },
+      ),
+    })).schema;
+    const outcome = (compile: () => string) => {
+      try {
+        return compile();
+      } catch (error) {
+        if (!(error instanceof FreeholdError)) throw error;
+        return error.code;
+      }
+    };
+    let relaxed = 0;
+    fc.assert(
+      fc.property(value, (schema) => {
+        const json = JSON.stringify({ ...schema, type: 'object' });
+        const [loose, strict] = [outcome(() => compileRelaxed(json)), outcome(() => compileSchema(JSON.parse(json)))];
+        expect(loose).not.toBe('unsupported');
+        if (strict.startsWith('root')) expect(loose).toBe(strict);
+        else if (loose.startsWith('root')) relaxed += 1;
+      }),
+      { numRuns: 300 },
+    );
+    expect(relaxed).toBeGreaterThan(20);
   });
 
   it('is an error where it is malformed, or where no value satisfies it', () => {
