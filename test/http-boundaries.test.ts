@@ -291,6 +291,12 @@ describe.each(apiRoutes)('$path', (route) => {
   });
 });
 
+it('a Host header does not hide the machine that a target names', async () => {
+  const ask = (target: string) => raw([`GET ${target} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n`]);
+  expect(statusOf(await ask('http://127.0.0.1/health'))).toBe(200);
+  expect(statusOf(await ask('http://evil.example/health'))).toBe(403);
+});
+
 describe('credentials', () => {
   const ask = (lines: string) =>
     raw([`GET /v1/models HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n${lines}\r\n`]);

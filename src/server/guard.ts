@@ -46,7 +46,7 @@ export const guard = (services: Services) => {
     c.header('request-id', requestId);
     c.header('x-request-id', requestId);
     for (const [name, value] of securityHeaders) c.header(name, value);
-    if (isLoopback(services.config.host) && !isLoopback(hostName(c))) {
+    if (isLoopback(services.config.host) && !namesThisMachine(c)) {
       c.res = answerError(c, services, wrongHost(services.config.host));
     } else {
       await next();
@@ -56,10 +56,18 @@ export const guard = (services: Services) => {
   });
 };
 
-function hostName(c: AppContext): string {
-  const host = c.req.header('host') ?? new URL(c.req.url).host;
-  return host.replace(/:\d*$/, '');
+/** Whether all names that the request has for this server are loopback's: a Host header does not outweigh the others. */
+function namesThisMachine(c: AppContext): boolean {
+  const incoming = c.env?.incoming as { authority?: string; url?: string } | undefined;
+  // HTTP/2 has an authority; a target may be a whole address
+  const names = [c.req.header('host'), incoming?.authority, addressOf(incoming?.url)].filter(
+    (name) => name !== undefined,
+  );
+  if (names.length === 0) names.push(new URL(c.req.url).host);
+  return names.every((name) => isLoopback(name.replace(/:\d*$/, '')));
 }
+
+const addressOf = (target = '') => /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(target)?.[1];
 
 function wrongHost(bound: string): FreeholdError {
   return new FreeholdError(

@@ -56,6 +56,19 @@ const chat = (content: string, stream = false) =>
   JSON.stringify({ model: 'fake', stream, messages: [{ role: 'user', content }] });
 
 describe('over HTTP/2 without TLS', () => {
+  it('a Host header does not hide the machine that the authority names', async () => {
+    const stream = open().request({
+      ':path': '/v1/models',
+      ':authority': 'evil.example',
+      host: '127.0.0.1',
+      'x-api-key': server.key,
+    });
+    const status = await new Promise((resolve, reject) => {
+      stream.on('response', (headers) => resolve(headers[':status'])).on('error', reject);
+    });
+    expect(status).toBe(403);
+  });
+
   it('requests are answered as over HTTP/1', async () => {
     const { headers, text } = await ask(open(), '/v1/chat/completions', chat('hello')).answer;
     expect(headers[':status']).toBe(200);
