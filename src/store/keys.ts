@@ -118,6 +118,9 @@ export async function rotateKey(
   const key = newSecret();
   const previousUntil = graceMs === 0 ? undefined : now + graceMs;
   const row = await store.db.selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst();
+  if (id.startsWith('aws_')) {
+    throw invalid('id', 'Credentials of the type aws are not rotated.', 'Create others, use them, and revoke these.');
+  }
   if (!row || row.revoked_at !== null) {
     throw new FreeholdError(
       'not_found',

@@ -17,7 +17,7 @@ export function imagesRefused(path: readonly PropertyKey[], style: PathStyle): F
   return fieldError(
     'unsupported',
     path,
-    `Local models cannot read images; no model of the catalogue does. ${named} could, on an engine that has their vision encoder, such as vLLM`,
+    `Local models cannot read images; no model of the catalogue does. ${named} could, on an engine that has their vision encoder, such as vLLM.`,
     style,
     'Send text only, or ask such an engine.',
   );

@@ -49,6 +49,9 @@ Examples:
           `${output.style.accent('✓')} ${output.style.bold(model.name)} is here ${output.style.dim(`(${facts.filter(Boolean).join(', ')})`)}`,
         );
         if (model.kind === undefined || model.kind === 'chat') output.line(`  Talk to it: freehold chat ${model.name}`);
+        else if (model.kind === 'embedding')
+          output.line(`  Turn text into vectors: POST /v1/embeddings, "model": "${model.name}"`);
+        else if (model.kind === 'rerank') output.line(`  Score documents: POST /v1/rerank, "model": "${model.name}"`);
         else output.note(`  Note: this release does not serve ${model.kind} models yet; a later one will.`);
       } finally {
         process.off('SIGINT', interrupt);

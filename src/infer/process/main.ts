@@ -77,7 +77,7 @@ async function loadEmbedder(native: Native, model: Model, header: GgufFile, opti
 
 function cannot(name: string, what: string): FreeholdError {
   return new FreeholdError('unsupported', `The model ${name} cannot ${what}.`, {
-    hint: '`freehold models` shows what each model here is for.',
+    hint: '`freehold models --json` tells what each model here is for (`kind`).',
     field: 'model',
   });
 }

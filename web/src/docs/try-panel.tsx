@@ -130,9 +130,6 @@ export function TryPanel({ route, apiKey, onApiKey }: TryPanelProps) {
         </div>
       </form>
 
-      <Block title="The same with curl" copy={curl}>
-        {curl}
-      </Block>
       {failure && (
         <p role="alert" className="mt-6 text-danger text-sm">
           {failure}
@@ -143,6 +140,9 @@ export function TryPanel({ route, apiKey, onApiKey }: TryPanelProps) {
           {answer.text === '' && answer.done ? 'Nothing.' : answer.text}
         </Block>
       )}
+      <Block title="The same with curl" copy={curl}>
+        {curl}
+      </Block>
     </div>
   );
 }
