@@ -25,6 +25,8 @@ export interface LoadAnswer {
 
 /** A connection that carries one request at a time. */
 interface Connection {
+  /** A server may have closed it while it was idle. */
+  readonly isOpen: boolean;
   send(request: string, onAnswer: (ok: boolean) => void): void;
   destroy(): void;
 }
@@ -57,6 +59,9 @@ function dial(port: number): Connection {
   socket.on('error', () => done(false));
   socket.on('close', () => done(false));
   return {
+    get isOpen() {
+      return !socket.destroyed && socket.writable;
+    },
     send(request, tell) {
       onAnswer = tell;
       socket.write(request);
@@ -106,6 +111,7 @@ async function atRate({ port, requests, perSecond, seconds, seed }: Extract<Load
     ticker.on('message', (index: number) => {
       const due = dueMs[index] as number;
       let connection = idle.pop();
+      while (connection && !connection.isOpen) connection = idle.pop();
       if (!connection) {
         connection = dial(port);
         all.push(connection);
