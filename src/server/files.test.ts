@@ -1,5 +1,5 @@
 // Uploaded files, asked of the application and, where a connection matters, of a server.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import path from 'node:path';
@@ -47,6 +47,38 @@ const onDisk = (home = test.home) => {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
 };
+
+describe('a reader that takes nothing', () => {
+  it('does not keep the file open', async () => {
+    server = await startTestServer({}, { streams: { stallMs: 200 } });
+    const { port, key } = server;
+    const sent = await fetch(`http://127.0.0.1:${port}/v1/files`, {
+      method: 'POST',
+      headers: { 'x-api-key': key },
+      body: form(text('x'.repeat(30_000_000))),
+    });
+    const { id } = (await sent.json()) as { id: string };
+    const socket = connect(port, '127.0.0.1');
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    socket.on('error', () => {});
+    socket.once('readable', () => socket.pause());
+    socket.write(`GET /v1/files/${id}/content HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: ${key}\r\n\r\n`);
+    await expect.poll(() => openDescriptors(id), { timeout: 30_000 }).toBe(1);
+    await expect.poll(() => openDescriptors(id), { timeout: 30_000 }).toBe(0);
+    socket.destroy();
+    await closed;
+  });
+});
+
+/** How often this process has the file open. */
+const openDescriptors = (id: string) =>
+  readdirSync('/proc/self/fd').filter((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`).includes(id);
+    } catch {
+      return false;
+    }
+  }).length;
 
 describe('a file', () => {
   it('is uploaded, shown, handed back and deleted, in OpenAI’s shape', async () => {

@@ -101,8 +101,27 @@ export function addFileRoutes(app: App, services: Services): void {
     c.header('cache-control', 'private, no-store');
     if (c.req.method === 'HEAD') return c.body(null);
     const handle = await openFile(store, file);
-    return c.body(Readable.toWeb(handle.createReadStream()) as ReadableStream<Uint8Array>);
+    const outgoing = c.env?.outgoing;
+    const bytes = whileTaken(handle.createReadStream(), services.streams?.stallMs ?? 120_000, () =>
+      outgoing?.destroy(),
+    );
+    return c.body(Readable.toWeb(Readable.from(bytes, { objectMode: false })) as ReadableStream<Uint8Array>);
   });
+}
+
+/** The pieces of a file for a reader that takes them: one that takes nothing for so long must not keep it open. */
+async function* whileTaken(file: Readable, stallMs: number, onStall: () => void): AsyncGenerator<Uint8Array> {
+  for await (const piece of file) {
+    const timer = setTimeout(() => {
+      file.destroy();
+      onStall();
+    }, stallMs).unref();
+    try {
+      yield piece as Uint8Array;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 }
 
 /** @throws FreeholdError not_found, the same for a file of another owner as for none */
