@@ -32,7 +32,7 @@ it('docs/guide/clients.md shows the programs that the conformance tests run', as
     '',
     '<!-- Made by test/guide-clients.test.ts from the programs in test/clients. Change those and run it with -u. -->',
     '',
-    'Each program chats, streams, calls a tool, asks for JSON of a schema and gets vectors. What differs from a program for the vendor is the URL and the key.',
+    'Each program chats, streams, calls a tool, asks for JSON of a schema and gets vectors. What differs from a program for the vendor is the URL, the key and the name of the model.',
     'They lie in `test/clients`, and the tests run them as they stand. To run one: `npm run clients`, then',
     '',
     '```sh',
